@@ -1,0 +1,22 @@
+"""The inverses of stacks of matrices: `numpy.linalg.inv`, as fast as the hardware allows, on all cores."""
+
+from stackinv._config import show_config
+from stackinv._core import version as __version__
+from stackinv._inv import InvExResult, SingularMatrixError, inv, inv_ex
+from stackinv._workers import get_workers, set_workers
+
+__all__ = [
+    "InvExResult",
+    "SingularMatrixError",
+    "__version__",
+    "get_workers",
+    "inv",
+    "inv_ex",
+    "set_workers",
+    "show_config",
+]
+
+for _name in __all__:
+    if hasattr(_public := globals()[_name], "__module__"):
+        _public.__module__ = __name__
+del _name, _public

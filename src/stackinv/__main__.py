@@ -1,0 +1,7 @@
+"""`python -m stackinv`."""
+
+import sys
+
+from stackinv._cli import main
+
+sys.exit(main())

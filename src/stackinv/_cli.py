@@ -1,0 +1,277 @@
+"""The command line: `stackinv invert`, `stackinv compare`, `stackinv info`."""
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import numpy as np
+
+import stackinv
+from stackinv import _compare, _inv, _workers
+
+# A stack is worked on in pieces of this size, so that one larger than memory passes through it.
+_PIECE_BYTES = 256 << 20
+
+
+class _UsageError(Exception):
+    """What the user gave cannot be worked on: exit status 2. Errors of the work itself end with 1."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        with _sigterm_as_interrupt():
+            options.run(options)
+    except _UsageError as error:
+        return _fail(error, 2)
+    except KeyboardInterrupt:
+        return _fail("interrupted; nothing was written", 130)
+    except MemoryError as error:
+        return _fail(str(error) or "out of memory", 1)
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else error, 1)
+    except (np.linalg.LinAlgError, RuntimeError) as error:
+        return _fail(error, 1)
+    return 0
+
+
+def _fail(error: object, status: int) -> int:
+    print(f"stackinv: error: {' '.join(str(error).split())}", file=sys.stderr)
+    return status
+
+
+@contextlib.contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """A polite kill cleans up as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="stackinv", description="The inverses of stacks of matrices, as fast as the hardware allows."
+    )
+    parser.add_argument("--version", action="version", version=f"stackinv {stackinv.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    invert = commands.add_parser("invert", help="invert the stack in a .npy file, also one larger than memory")
+    invert.add_argument("stack", type=Path, metavar="STACK.npy", help="array of shape (..., M, M)")
+    invert.add_argument(
+        "-o", "--output", type=Path, metavar="INVERSE.npy", help="where the result goes (default: STACK.inv.npy)"
+    )
+    invert.add_argument("--workers", type=_worker_count, metavar="N", help="threads; -1 is all cores (the default)")
+    invert.add_argument(
+        "--on-singular",
+        choices=("raise", "nan"),
+        default="raise",
+        help="end with an error and no result (the default), or fill singular matrices with NaN",
+    )
+    invert.add_argument(
+        "--dtype", metavar="T", help="type of calculation and result: float32, float64, complex64 or complex128"
+    )
+    invert.set_defaults(run=_invert)
+
+    compare = commands.add_parser(
+        "compare", help="time stackinv against NumPy, SciPy, PyTorch and JAX on this machine"
+    )
+    compare.add_argument(
+        "--m", type=_orders, default=_orders("2,3,4,8,16,32,64,128,256,512"), metavar="M,M,...", help="orders"
+    )
+    compare.add_argument(
+        "--stack-bytes", type=_positive, default=64 << 20, metavar="N", help="size of each stack (default: 64 MiB)"
+    )
+    compare.add_argument("--workers", type=_worker_count, metavar="N", help="threads for each contender")
+    compare.add_argument(
+        "--timeout", type=_positive, default=60, metavar="S", help="seconds until a contender counts as hung (60)"
+    )
+    compare.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the times (needs matplotlib)")
+    compare.set_defaults(run=_run_compare)
+
+    info = commands.add_parser("info", help="versions, BLAS, OpenMP and the default number of workers")
+    info.set_defaults(run=lambda options: stackinv.show_config())
+    return parser
+
+
+def _worker_count(text: str) -> int:
+    try:
+        return _workers.resolve(int(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
+    return int(text)
+
+
+def _orders(text: str) -> list[int]:
+    return sorted({_positive(part.strip()) for part in text.split(",")})
+
+
+def _run_compare(options: argparse.Namespace) -> None:
+    workers = _workers.get_workers() if options.workers is None else options.workers
+    result = _compare.compare(options.m, options.stack_bytes, workers, options.timeout)
+    print(_compare.table(result))
+    if options.plot:
+        _compare.plot(result, options.plot)
+        print(f"\nDrawn in {options.plot}")
+
+
+def _invert(options: argparse.Namespace) -> None:
+    stack = _load(options.stack)
+    try:
+        result_type = _inv.types(stack.dtype, options.dtype)[1]
+    except TypeError as error:
+        raise _UsageError(f"{options.stack}: {error}") from None
+    target = options.output or options.stack.with_suffix(".inv.npy")
+    start = time.perf_counter()
+    with _replaced_when_done(target) as part:
+        inverse = _create(part, stack.shape, result_type)
+        singular, first, worst = _invert_pieces(stack, inverse, options)
+        if singular and options.on_singular == "raise":
+            raise np.linalg.LinAlgError(
+                f"{options.stack}: Singular matrix ({singular} of {_count(stack)} in the stack, first at index "
+                f"{first}); nothing was written. --on-singular nan inverts the others"
+            )
+        if isinstance(inverse, np.memmap):
+            inverse.flush()
+        else:
+            with part.open("wb") as file:
+                np.save(file, inverse)
+    seconds = time.perf_counter() - start
+    count = _count(stack)
+    print(f"{options.stack} -> {target}")
+    print(f"  stack     {stack.shape} {stack.dtype} -> {result_type}")
+    print(f"  time      {seconds:.3g} s, {count / seconds:.4g} matrices/s")
+    print(f"  singular  {singular}" + (f", first at index {first}, filled with NaN" if singular else ""))
+    print(f"  rcond     {'-' if worst is None else f'{worst[0]:.3g} at worst, at index {worst[1]}'}")
+
+
+def _count(stack: np.ndarray[Any, Any]) -> int:
+    return int(np.prod(stack.shape[:-2], dtype=np.int64))
+
+
+def _load(path: Path) -> np.ndarray[Any, Any]:
+    try:
+        try:
+            stack = np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError:
+            stack = np.load(path, allow_pickle=False)  # an array without elements cannot be mapped
+    except OSError as error:
+        raise _UsageError(f"{path}: {error.strerror or error}") from None
+    except (ValueError, EOFError) as error:
+        raise _UsageError(f"{path}: not a .npy file of numbers ({error})") from None
+    if not isinstance(stack, np.ndarray):
+        stack.close()
+        raise _UsageError(f"{path}: an archive of arrays; expected a .npy file with one")
+    if stack.ndim < 2 or stack.shape[-1] != stack.shape[-2]:
+        raise _UsageError(f"{path}: shape {stack.shape}, expected (..., M, M)")
+    return stack
+
+
+@contextlib.contextmanager
+def _replaced_when_done(target: Path) -> Iterator[Path]:
+    """A file beside `target` that becomes `target` if all goes well and else leaves no trace.
+
+    Its name is always the same, so that what a killed run has left is written over by the next; a lock keeps two runs
+    apart that write to one target.
+    """
+    part = target.with_name(f".{target.name}.part")
+    with part.open("ab") as lock:
+        if not _locked(lock.fileno()):
+            raise RuntimeError(f"{target}: another process is writing this file")
+        try:
+            yield part
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.replace(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """A mapped .npy file, its room on the disk taken at once: a full disk is an error now, not a crash later."""
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    inverse = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return inverse
+
+
+def _invert_pieces(
+    stack: np.ndarray[Any, Any], inverse: np.ndarray[Any, Any], options: argparse.Namespace
+) -> tuple[int, tuple[int, ...] | None, tuple[float, tuple[int, ...]] | None]:
+    """How many are singular, the first of them, and the worst rcond of the others with its place."""
+    singular, first, worst = 0, None, None
+    most = max(1, _PIECE_BYTES // max(1, stack.shape[-1] ** 2 * inverse.itemsize))
+    done = 0
+    with _progress(_count(stack)) as advance:
+        for piece, offset in _inv.blocks(stack.shape[:-2], most):
+            result = stackinv.inv_ex(
+                stack[piece],
+                out=inverse[piece],
+                dtype=options.dtype,
+                workers=options.workers,
+                callback=lambda n, _, before=done: advance(before + n),  # type: ignore[misc]
+            )
+            info, rcond = np.asarray(result.info), np.asarray(result.rcond)
+            done += info.size
+            bad = np.argwhere(info)
+            if len(bad) and first is None:
+                first = _place(offset, bad[0])
+            singular += len(bad)
+            good = np.where((info != 0) | np.isnan(rcond), np.inf, rcond)
+            if good.size and (least := good.min()) < (np.inf if worst is None else worst[0]):
+                worst = float(least), _place(offset, np.unravel_index(good.argmin(), good.shape))
+    return singular, first, worst
+
+
+def _place(offset: Sequence[int], index: Sequence[np.intp]) -> tuple[int, ...]:
+    return tuple(int(a + b) for a, b in zip(offset, index, strict=True))
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[Any]:
+    """A function of the number done, which draws a bar on a terminal."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        yield lambda done: None
+        return
+    with tqdm(total=total, unit=" matrices", unit_scale=True, disable=None, leave=False) as bar:
+        yield lambda done: bar.update(done - bar.n)

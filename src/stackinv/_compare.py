@@ -1,0 +1,150 @@
+"""`stackinv compare`: stackinv and its alternatives timed on this machine, each in a process of its own."""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import queue
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+CONTENDERS = {"stackinv": "stackinv", "numpy": "NumPy", "scipy": "SciPy", "torch": "PyTorch", "jax": "JAX"}
+
+
+@dataclass
+class Comparison:
+    """Microseconds a matrix, or why there is no such figure, by contender and order."""
+
+    lengths: dict[int, int]
+    workers: int
+    times: dict[str, dict[int, float | str]] = field(default_factory=dict)
+
+    def title(self, name: str) -> str:
+        """The contender's name and version."""
+        return f"{CONTENDERS[name]} {importlib.metadata.version(name)}"
+
+
+def compare(orders: list[int], stack_bytes: int, workers: int, timeout: float) -> Comparison:
+    """Time every installed contender on float64 stacks of these orders and this size."""
+    result = Comparison({m: max(1, stack_bytes // (8 * m * m)) for m in orders}, workers)
+    for name in CONTENDERS:
+        if importlib.util.find_spec(name) is not None:
+            result.times[name] = _time(name, result.lengths, workers, timeout)
+    return result
+
+
+def _time(name: str, lengths: dict[int, int], workers: int, timeout: float) -> dict[int, float | str]:
+    """Times by order; a process that hangs or dies is started anew for the orders that remain."""
+    times: dict[int, float | str] = {}
+    waiting = sorted(lengths)
+    while waiting:
+        sizes = [f"{m}:{lengths[m]}" for m in waiting]
+        process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("_contender.py")), name, str(workers), *sizes],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": str(workers)},
+        )
+        assert process.stdout is not None and process.stderr is not None
+        lines: queue.Queue[str | None] = queue.Queue()
+        errors: list[str] = []
+        threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
+        drain = threading.Thread(target=lambda pipe=process.stderr: errors.extend(pipe), daemon=True)
+        drain.start()
+        try:
+            while waiting:
+                _report(name, waiting[0])
+                try:
+                    line = lines.get(timeout=timeout)
+                except queue.Empty:
+                    times[waiting.pop(0)] = f"hung ({timeout:g} s)"
+                    break
+                if line is None:
+                    drain.join(1)
+                    why = errors[-1].strip() if errors else f"exit status {process.wait()}"
+                    times[waiting.pop(0)] = f"failed ({why})"
+                    break
+                times[waiting.pop(0)] = float(json.loads(line)["microseconds"])
+        finally:
+            process.kill()
+            process.wait()
+    _report(None, 0)
+    return times
+
+
+def _read(pipe: IO[str], lines: "queue.Queue[str | None]") -> None:
+    for line in pipe:
+        lines.put(line)
+    lines.put(None)
+
+
+def _report(name: str | None, m: int) -> None:
+    if sys.stderr.isatty():
+        text = f"timing {CONTENDERS[name]}, M = {m}" if name else ""
+        print(f"\r{text:<40}" + ("" if name else "\r"), end="", file=sys.stderr, flush=True)
+
+
+def table(result: Comparison) -> str:
+    """The times, and in parentheses how many times stackinv is as fast."""
+    rows = [["M", "matrices", *(result.title(name) for name in result.times)]]
+    notes = []
+    for m, length in result.lengths.items():
+        row = [str(m), str(length)]
+        own = result.times["stackinv"][m]
+        for name, times in result.times.items():
+            time = times[m]
+            if isinstance(time, str):
+                row.append(time.split(" ")[0])
+                notes.append(f"{result.title(name)}, M = {m}: {time}")
+            elif name == "stackinv" or isinstance(own, str):
+                row.append(f"{time:.4g}")
+            else:
+                row.append(f"{time:.4g} ({time / own:.3g}x)")
+        rows.append(row)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    head = (
+        f"Microseconds a matrix (float64, {result.workers} threads, {platform.machine()}, Python "
+        f"{platform.python_version()}); in parentheses, how many times as fast stackinv is"
+    )
+    return "\n".join([head, "", lines[0], "  ".join("-" * width for width in widths), *lines[1:], *notes])
+
+
+def plot(result: Comparison, path: Path) -> None:
+    """Draw the times and the speed-ups into a file whose ending says the format."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise RuntimeError("--plot needs matplotlib: pip install 'stackinv[plot]'") from None
+    matplotlib.use("agg")
+    from matplotlib import pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    own = {m: time for m, time in result.times["stackinv"].items() if isinstance(time, float)}
+    for name, times in result.times.items():
+        known = {m: time for m, time in times.items() if isinstance(time, float)}
+        style = {"marker": "o", "markersize": 4, "linewidth": 2.2 if name == "stackinv" else 1.3}
+        left.plot(list(known), list(known.values()), label=result.title(name), **style)  # type: ignore[arg-type]
+        both = [m for m in known if m in own]
+        right.plot(both, [known[m] / own[m] for m in both], **style)  # type: ignore[arg-type]
+    left.set(title="Time a matrix", ylabel="µs", yscale="log")
+    right.set(title="Times as fast as ... stackinv is", ylabel="×", yscale="log")
+    for axes in (left, right):
+        axes.set(xlabel="M (order of the matrices)", xscale="log")
+        axes.set_xticks(list(result.lengths), [str(m) for m in result.lengths])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    left.legend(frameon=False)
+    figure.suptitle(f"Inverting stacks of float64 matrices, {result.workers} threads", fontsize=11)
+    try:
+        figure.savefig(path)
+    except ValueError as error:
+        raise RuntimeError(f"{path}: {error}") from None
+    finally:
+        plt.close(figure)

@@ -1,0 +1,80 @@
+"""What this build and this machine are."""
+
+import os
+import platform
+from typing import Any, Literal, overload
+
+import numpy as np
+import scipy
+
+from stackinv import _blas, _core, _workers
+
+
+@overload
+def show_config(mode: Literal["stdout"] = ...) -> None: ...
+@overload
+def show_config(mode: Literal["dicts"]) -> dict[str, Any]: ...
+def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] | None:
+    """Show versions, the BLAS found, OpenMP and the default number of workers.
+
+    Parameters
+    ----------
+    mode : {"stdout", "dicts"}, optional
+        Whether to print the information, the default, or return it; as `numpy.show_config`.
+
+    Returns
+    -------
+    dict or None
+        With ``mode="dicts"`` the information, else None.
+
+    Raises
+    ------
+    ValueError
+        If `mode` is neither of the two.
+
+    Examples
+    --------
+    >>> import stackinv
+    >>> sorted(stackinv.show_config(mode="dicts"))
+    ['BLAS', 'OpenMP', 'Versions', 'Workers']
+    """
+    if mode not in ("stdout", "dicts"):
+        raise ValueError(f"mode must be 'stdout' or 'dicts', not {mode!r}")
+    config = {
+        "Versions": {
+            "stackinv": _core.version,
+            "Python": platform.python_version(),
+            "NumPy": np.__version__,
+            "SciPy": scipy.__version__,
+            "machine": f"{platform.system()} {platform.machine()}",
+        },
+        "BLAS": [
+            {key: value for key, value in lib.info().items() if key in _BLAS_KEYS} for lib in _blas.libraries()
+        ]
+        or "not recognised, and so not limited to one thread",
+        "OpenMP": {
+            "standard": _core.openmp or "not compiled in: the stack loop is serial",
+            "threads": _core.openmp_max_threads(),
+            "LAPACK integers": f"{_core.blas_int_bits} bits",
+        },
+        "Workers": {
+            "default": _workers.get_workers(),
+            "cores": _workers.available_cpus(),
+            **{name: os.environ[name] for name in _VARIABLES if name in os.environ},
+        },
+    }
+    if mode == "dicts":
+        return config
+    for title, section in config.items():
+        print(f"{title}:")
+        for entry in section if isinstance(section, list) else [section]:
+            if isinstance(entry, str):
+                print(f"  {entry}")
+                continue
+            for key, value in entry.items():
+                print(f"  {key}: {value}")
+    return None
+
+
+_BLAS_KEYS = ("internal_api", "version", "architecture", "threading_layer", "num_threads", "filepath")
+_VARIABLES = ("STACKINV_NUM_THREADS", "OMP_NUM_THREADS")

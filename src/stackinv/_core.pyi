@@ -1,0 +1,20 @@
+from collections.abc import Callable
+from typing import Any, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+version: str
+openmp: int
+blas_int_bits: int
+
+def openmp_max_threads() -> int: ...
+def invert(
+    a: npt.NDArray[Any],
+    out: npt.NDArray[Any],
+    info: npt.NDArray[np.intc],
+    rcond: npt.NDArray[np.float64] | None,
+    calculation: str,
+    workers: SupportsIndex | None,
+    callback: Callable[[int, int], object] | None,
+) -> int: ...

@@ -1,0 +1,402 @@
+"""NumPy's contract: what the user meant by the arguments, and what comes back or is raised."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from stackinv import _core, _workers
+
+Array = npt.NDArray[Any]
+Progress = Callable[[int, int], object]
+
+# The types that LAPACK calculates in, and those that the loop over the stack reads and writes as they are.
+_NATIVE = {"f": "fd", "d": "fd", "F": "FD", "D": "FD"}
+
+_ASSUME_A = ("gen", "pos", "sym", "her", "upper triangular", "lower triangular", "diagonal")
+_SYNONYMS = {"general": "gen"}
+
+# Stacks that NumPy has to convert go through a buffer of this size, so that they are never copied whole.
+_BUFFER_BYTES = 1 << 20
+
+
+class SingularMatrixError(np.linalg.LinAlgError):
+    """One or more matrices of a stack are exactly singular.
+
+    A `numpy.linalg.LinAlgError`, and so a `ValueError`.
+
+    Parameters
+    ----------
+    indices : tuple of ndarray of int
+        Where the singular matrices are, one array for each axis of the stack, as from `numpy.nonzero`: ``a[indices]``
+        is the stack of all singular matrices. An empty tuple if `a` was a single matrix.
+    total : int
+        The number of matrices in the stack.
+
+    Attributes
+    ----------
+    indices : tuple of ndarray of int
+        As given.
+
+    Examples
+    --------
+    >>> import numpy as np, stackinv
+    >>> a = np.stack([np.eye(2), np.zeros((2, 2)), np.ones((2, 2))])
+    >>> try:
+    ...     stackinv.inv(a)
+    ... except stackinv.SingularMatrixError as error:
+    ...     print(error)
+    ...     print(error.indices)
+    Singular matrix (2 of 3 in the stack, first at index (1,))
+    (array([1, 2]),)
+    """
+
+    def __init__(self, indices: tuple[npt.NDArray[np.intp], ...], total: int) -> None:
+        text = "Singular matrix"
+        if indices:
+            first = tuple(int(axis[0]) for axis in indices)
+            text += f" ({len(indices[0])} of {total} in the stack, first at index {first})"
+        super().__init__(text)
+        self.indices = indices
+        self._total = total
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.indices, self._total)
+
+
+class InvExResult(NamedTuple):
+    """What `inv_ex` returns."""
+
+    inverse: Any
+    info: Any
+    rcond: Any
+
+
+def inv(
+    a: npt.ArrayLike,
+    *,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    assume_a: str = "gen",
+    on_singular: Literal["raise", "nan"] = "raise",
+    workers: SupportsIndex | None = None,
+    callback: Progress | None = None,
+) -> Array:
+    """Inverse of a matrix, or of each matrix of a stack: `numpy.linalg.inv`, faster.
+
+    Parameters
+    ----------
+    a : array_like, shape (..., M, M)
+        The matrix or matrices. Booleans and integers are taken as float64. Any strides and any byte order are read in
+        place, without a copy of the stack.
+    out : ndarray, shape (..., M, M), optional
+        Where the result goes, as for a NumPy ufunc: the shape of `a`, any type that the result can be cast to within
+        its kind. It may be `a` itself, which is then inverted in place, or overlap with it. If matrices are singular,
+        theirs are NaN and all others are inverted, whether or not an error is raised; after any other error that
+        comes up midway (from `callback`, Ctrl-C) only a part is inverted.
+    dtype : data-type, optional
+        The type of the calculation and of the result: float32, float64, complex64 or complex128. By default single
+        precision input is calculated in double precision and returned in single precision, as NumPy does it.
+        ``dtype=np.float32`` calculates in single precision, which is faster and less accurate.
+    assume_a : {"gen"}, optional
+        What is known of the matrices, in SciPy's words. Only general matrices are implemented so far.
+    on_singular : {"raise", "nan"}, optional
+        What happens when matrices are exactly singular. All others are inverted first. Then, by default, an error
+        names all the singular ones; with ``"nan"`` they are filled with NaN.
+    workers : int, optional
+        Number of threads, as in `scipy.fft`: a negative number counts back from all cores. By default what
+        `get_workers` says. Too little work to share out runs in one thread.
+    callback : callable, optional
+        ``callback(done, total)`` is called in this thread now and then with the number of matrices inverted so far.
+        An exception that it raises stops the work.
+
+    Returns
+    -------
+    ndarray, shape (..., M, M)
+        The inverses: `out` if that was given, else of the subclass that `numpy.linalg.inv` would return.
+
+    Raises
+    ------
+    SingularMatrixError
+        If a matrix is exactly singular and `on_singular` is ``"raise"``. A `numpy.linalg.LinAlgError`.
+    numpy.linalg.LinAlgError
+        If `a` has less than two dimensions or its last two differ.
+    TypeError
+        If the type of `a` cannot be inverted (float16, longdouble, object, ...), or cast to `dtype`, or the result to
+        `out`.
+    ValueError
+        If another argument is none of its allowed values, or `out` has the wrong shape or is read-only.
+    MemoryError
+        If there is no memory for the result or a workspace.
+
+    See Also
+    --------
+    inv_ex : the inverses with the outcome and the condition of each matrix, without an error.
+
+    Notes
+    -----
+    Each matrix is factored by Gaussian elimination with partial pivoting and inverted from its factors: LAPACK's getrf
+    and getri [1]_ [2]_, called through `scipy.linalg.cython_lapack`. A matrix that is singular but for rounding is not
+    noticed, as in NumPy; see the ``rcond`` of `inv_ex`. The result does not depend on `workers` as long as the matrices
+    are small enough to be inverted in one thread each.
+
+    References
+    ----------
+    .. [1] E. Anderson et al., *LAPACK Users' Guide*, 3rd ed., SIAM, 1999.
+    .. [2] N. J. Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., SIAM, 2002, chapter 14.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import stackinv
+    >>> a = np.array([[[1., 2.], [3., 4.]], [[1, 3], [3, 5]]])
+    >>> stackinv.inv(a)
+    array([[[-2.  ,  1.  ],
+            [ 1.5 , -0.5 ]],
+           [[-1.25,  0.75],
+            [ 0.75, -0.25]]])
+    """
+    if on_singular not in ("raise", "nan"):
+        raise ValueError(f"on_singular must be 'raise' or 'nan', not {on_singular!r}")
+    array, wrap = _as_stack(a)
+    result, info, _, singular = _invert(array, out, dtype, assume_a, workers, callback, with_rcond=False)
+    if singular and on_singular == "raise":
+        raise SingularMatrixError(np.nonzero(info) if info.ndim else (), info.size)
+    return result if out is not None else wrap(result)
+
+
+def inv_ex(
+    a: npt.ArrayLike,
+    *,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    assume_a: str = "gen",
+    workers: SupportsIndex | None = None,
+    callback: Progress | None = None,
+) -> InvExResult:
+    """Inverses of a stack of matrices with the outcome and the condition of each; singular matrices are no error.
+
+    Parameters
+    ----------
+    a, out, dtype, assume_a, workers, callback
+        As for `inv`.
+
+    Returns
+    -------
+    inverse : ndarray, shape (..., M, M)
+        As from ``inv(a, on_singular="nan")``: the inverse of a singular matrix is NaN.
+    info : ndarray of int, shape (...)
+        0, or LAPACK's ``i > 0``: ``U[i-1, i-1]`` of the factorization is exactly zero and the matrix is singular.
+    rcond : ndarray of float64, shape (...)
+        The reciprocal condition number in the 1-norm, 1 / (‖A‖₁ ‖A⁻¹‖₁), from the calculated inverse itself rather
+        than an estimate. 0 for a singular matrix, 1 for one without elements. Below about 1e-16 in double precision
+        (1e-7 in single) no digit of the inverse can be trusted.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError, TypeError, ValueError, MemoryError
+        As `inv`, save that no matrix counts as an error for being singular.
+
+    See Also
+    --------
+    inv : the inverses alone.
+
+    Examples
+    --------
+    >>> import numpy as np, stackinv
+    >>> inverse, info, rcond = stackinv.inv_ex([[[2., 0.], [0., 4.]], [[1., 2.], [2., 4.]]])
+    >>> info
+    array([0, 2], dtype=int32)
+    >>> rcond
+    array([0.5, 0. ])
+    """
+    array, wrap = _as_stack(a)
+    result, info, rcond, _ = _invert(array, out, dtype, assume_a, workers, callback, with_rcond=True)
+    return InvExResult(result if out is not None else wrap(result), info[()], rcond[()])
+
+
+def _as_stack(a: npt.ArrayLike) -> tuple[Array, Callable[[Array], Any]]:
+    if hasattr(a, "__dask_graph__"):
+        raise TypeError(
+            "a is a dask array, which stackinv would have to compute whole; "
+            "use dask.array.map_blocks(stackinv.inv, a) for a lazy result"
+        )
+    array = np.asarray(a)
+    if array.ndim < 2:
+        raise np.linalg.LinAlgError(
+            f"{array.ndim}-dimensional array given. Array must be at least two-dimensional"
+        )
+    if array.shape[-1] != array.shape[-2]:
+        raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
+    return array, getattr(a, "__array_wrap__", array.__array_wrap__)
+
+
+def _invert(
+    array: Array,
+    out: Array | None,
+    dtype: npt.DTypeLike | None,
+    assume_a: str,
+    workers: SupportsIndex | None,
+    callback: Progress | None,
+    *,
+    with_rcond: bool,
+) -> tuple[Array, npt.NDArray[np.intc], Any, int]:
+    """Result, info, rcond (or None) and the number of singular matrices."""
+    if assume_a != "gen":
+        _check_assume_a(assume_a)
+    if workers is not None:
+        workers = _workers.resolve(workers)
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
+    calculation, result_type = types(array.dtype, dtype)
+    if out is None:
+        result = np.empty(array.shape, result_type)
+    else:
+        result = _checked_out(out, array.shape, calculation)
+        array = _apart(array, result)
+    info = np.zeros(array.shape[:-2], np.intc)
+    rcond = np.ones(array.shape[:-2]) if with_rcond else None
+    singular = 0
+    if array.size:
+        run = _invert_directly if _is_native(array, calculation) and _is_native(result, calculation) else _invert_converted
+        singular = run(array, result, info, rcond, calculation, workers, callback)
+    return result, info, rcond, singular
+
+
+def _check_assume_a(assume_a: str) -> None:
+    name = _SYNONYMS.get(assume_a, assume_a) if isinstance(assume_a, str) else assume_a
+    if name not in _ASSUME_A:
+        raise ValueError(f"assume_a must be one of {', '.join(map(repr, _ASSUME_A))}, not {assume_a!r}")
+    if name != "gen":
+        raise NotImplementedError(f"assume_a={assume_a!r} is not implemented yet; only 'gen' is")
+
+
+def types(given: np.dtype[Any], dtype: npt.DTypeLike | None) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    """The types of the calculation and of the result."""
+    if dtype is not None:
+        calculation = np.dtype(dtype).newbyteorder("=")
+        if calculation.char not in _NATIVE:
+            raise TypeError(
+                f"dtype must be float32, float64, complex64 or complex128, not {np.dtype(dtype).name}"
+            )
+        result = calculation
+    elif given.char in _NATIVE:
+        calculation = np.dtype(np.complex128 if given.kind == "c" else np.float64)
+        result = given.newbyteorder("=")
+    elif given.kind in "fc":
+        raise TypeError(f"array type {given.name} is unsupported in linalg")
+    else:
+        calculation = result = np.dtype(np.float64)
+    if not np.can_cast(given, calculation, "same_kind"):
+        raise TypeError(
+            f"Cannot cast ufunc 'inv' input from {given!r} to {calculation!r} with casting rule 'same_kind'"
+        )
+    return calculation, result
+
+
+def _checked_out(out: Array, shape: tuple[int, ...], calculation: np.dtype[Any]) -> Array:
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a numpy.ndarray, not {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}, expected {shape}")
+    if not np.can_cast(calculation, out.dtype, "same_kind"):
+        raise TypeError(
+            f"Cannot cast ufunc 'inv' output from {calculation!r} to {out.dtype!r} with casting rule 'same_kind'"
+        )
+    if not out.flags.writeable:
+        raise ValueError("output array is read-only")
+    return np.asarray(out)
+
+
+def _apart(array: Array, result: Array) -> Array:
+    """`array`, or a copy of it if writing a matrix of `result` could change a matrix still to be read."""
+    same = (
+        array.ctypes.data == result.ctypes.data
+        and array.strides == result.strides
+        and array.itemsize == result.itemsize
+    )
+    if same or not np.may_share_memory(array, result):
+        return array
+    try:
+        overlap = np.shares_memory(array, result, max_work=10_000)
+    except np.exceptions.TooHardError:
+        overlap = True
+    return array.copy() if overlap else array
+
+
+def _is_native(array: Array, calculation: np.dtype[Any]) -> bool:
+    return array.dtype.char in _NATIVE[calculation.char] and array.dtype.isnative and array.flags.aligned
+
+
+def _invert_directly(
+    array: Array,
+    result: Array,
+    info: Array,
+    rcond: Array | None,
+    calculation: np.dtype[Any],
+    workers: SupportsIndex | None,
+    callback: Progress | None,
+) -> int:
+    return _core.invert(array, result, info, rcond, calculation.char, workers, callback)
+
+
+def _invert_converted(
+    array: Array,
+    result: Array,
+    info: Array,
+    rcond: Array | None,
+    calculation: np.dtype[Any],
+    workers: SupportsIndex | None,
+    callback: Progress | None,
+) -> int:
+    """Types that NumPy has to convert, a block of the stack at a time.
+
+    They are cast straight into the result and inverted there, unless the result has too few digits or is itself of a
+    type that has to be converted.
+    """
+    in_result = _is_native(result, calculation) and (
+        result.dtype == calculation or np.can_cast(array.dtype, result.dtype, "safe")
+    )
+    singular = done = 0
+    most = max(1, _BUFFER_BYTES // (array.shape[-1] ** 2 * calculation.itemsize))
+    with np.errstate(all="ignore"):
+        for block, _ in blocks(array.shape[:-2], most):
+            target = result[block]
+            buffer = target if in_result else np.empty(target.shape, calculation)
+            np.copyto(buffer, array[block], casting="same_kind")
+            goal = target if _is_native(result, calculation) else buffer
+            singular += _core.invert(
+                buffer,
+                goal,
+                info[block],
+                None if rcond is None else rcond[block],
+                calculation.char,
+                workers,
+                None if callback is None else _offset(callback, done, info.size),
+            )
+            if goal is not target:
+                np.copyto(target, goal, casting="same_kind")
+            done += info[block].size
+    return singular
+
+
+def blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[tuple[Any, ...], tuple[int, ...]]]:
+    """Indices that cut a stack of this shape into views of at most `most` matrices, and where each view begins."""
+    if not shape:
+        yield (...,), ()
+        return
+    inner = math.prod(shape[1:])
+    if inner > most:
+        for i in range(shape[0]):
+            for rest, offset in blocks(shape[1:], most):
+                yield (slice(i, i + 1), *rest), (i, *offset)
+    else:
+        step = most // max(1, inner)
+        for i in range(0, shape[0], step):
+            yield (slice(i, i + step), ...), (i, *(0 for _ in shape[1:]))
+
+
+def _offset(callback: Progress, before: int, total: int) -> Progress:
+    return lambda done, _: callback(before + done, total)

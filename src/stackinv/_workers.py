@@ -1,0 +1,163 @@
+"""How many threads: the argument, then `set_workers`, then the environment, then what this process may use."""
+
+import contextlib
+import functools
+import math
+import operator
+import os
+from collections.abc import Iterator
+from contextvars import ContextVar
+from pathlib import Path
+from typing import SupportsIndex
+
+_set_workers: ContextVar[int | None] = ContextVar("stackinv_workers", default=None)
+_forked = False
+
+
+def _after_fork_in_child() -> None:
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def resolve(workers: SupportsIndex | None) -> int:
+    """The number of threads that `workers` stands for.
+
+    In a forked child it is 1: the OpenMP runtime's threads do not survive a fork, and a new team would hang.
+    """
+    if workers is None:
+        n = _set_workers.get() or _default()
+    else:
+        n = _validated(workers)
+    return 1 if _forked else n
+
+
+def _validated(workers: SupportsIndex) -> int:
+    try:
+        n = operator.index(workers)
+    except TypeError:
+        raise TypeError(f"workers must be an integer or None, not {type(workers).__name__}") from None
+    if n == 0:
+        raise ValueError("workers must not be zero")
+    if n < 0:
+        cpus = available_cpus()
+        if n < -cpus:
+            raise ValueError(f"workers value out of range; got {n}, must not be less than {-cpus}")
+        n += 1 + cpus
+    return n
+
+
+def _default() -> int:
+    from stackinv._core import openmp_max_threads
+
+    if (n := _from_environment()) is not None:
+        return n
+    if "OMP_NUM_THREADS" in os.environ:
+        return openmp_max_threads()
+    return min(available_cpus(), openmp_max_threads())
+
+
+@functools.cache
+def _from_environment() -> int | None:
+    text = os.environ.get("STACKINV_NUM_THREADS", "").strip()
+    if not text:
+        return None
+    try:
+        return _validated(int(text))
+    except ValueError as error:
+        raise ValueError(f"STACKINV_NUM_THREADS={text!r}: expected an integer other than 0 ({error})") from None
+
+
+def available_cpus() -> int:
+    """The cores that this process may use: its affinity mask, and its cgroup's CPU quota rounded up."""
+    if hasattr(os, "sched_getaffinity"):
+        cpus = len(os.sched_getaffinity(0))
+    else:
+        cpus = os.cpu_count() or 1
+    return max(1, min(cpus, _quota()))
+
+
+@functools.cache
+def _quota(membership: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> int:
+    """The smallest CPU quota of this process's cgroup and those above it, in whole cores."""
+    cores = math.inf
+    with contextlib.suppress(OSError):
+        for line in membership.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers and "cpu" not in controllers.split(","):
+                continue
+            base = root / controllers if controllers else root
+            group = base / path.lstrip("/")
+            for directory in (group, *group.parents):
+                cores = min(cores, _quota_of(directory))
+                if directory == base:
+                    break
+    return math.ceil(min(cores, 1 << 16))
+
+
+def _quota_of(directory: Path) -> float:
+    try:
+        if (directory / "cpu.max").exists():
+            quota, period = (directory / "cpu.max").read_text().split()
+        else:
+            quota = (directory / "cpu.cfs_quota_us").read_text()
+            period = (directory / "cpu.cfs_period_us").read_text()
+        return math.inf if quota == "max" or int(quota) <= 0 else int(quota) / int(period)
+    except (OSError, ValueError):
+        return math.inf
+
+
+@contextlib.contextmanager
+def set_workers(workers: SupportsIndex) -> Iterator[None]:
+    """Context manager for the default number of workers of all calls within it.
+
+    As `scipy.fft.set_workers`. The setting belongs to the thread (or asyncio task) that makes it.
+
+    Parameters
+    ----------
+    workers : int
+        The number of threads; a negative number counts back from all cores that this process may use: -1 is all of
+        them.
+
+    Raises
+    ------
+    ValueError
+        If `workers` is 0 or reaches back further than there are cores.
+
+    Examples
+    --------
+    >>> import stackinv
+    >>> with stackinv.set_workers(2):
+    ...     stackinv.get_workers()
+    2
+    """
+    token = _set_workers.set(_validated(workers))
+    try:
+        yield
+    finally:
+        _set_workers.reset(token)
+
+
+def get_workers() -> int:
+    """Number of workers that a call without `workers` uses here.
+
+    The first of these that is set: `set_workers`; the environment variables ``STACKINV_NUM_THREADS`` and
+    ``OMP_NUM_THREADS``; the cores that this process may use, after its affinity mask and the CPU quota of its cgroup.
+    In a forked child process it is 1.
+
+    Returns
+    -------
+    int
+        The number of threads. Work too small to be shared out uses fewer.
+
+    Examples
+    --------
+    >>> import stackinv
+    >>> with stackinv.set_workers(3):
+    ...     stackinv.get_workers()
+    3
+    """
+    return resolve(None)

@@ -1,0 +1,1 @@
+from scipy.linalg.cython_lapack cimport blas_int

@@ -1,0 +1,96 @@
+/* What the loop over the stack needs of threads beyond cython.parallel: works without OpenMP and outside Linux too. */
+#ifndef STACKINV_THREADS_H
+#define STACKINV_THREADS_H
+
+#include <Python.h>
+
+#ifdef _OPENMP
+#include <omp.h>
+#define STACKINV_OPENMP _OPENMP
+#else
+#define STACKINV_OPENMP 0
+#define omp_get_max_threads() 1
+#define omp_get_num_threads() 1
+#endif
+
+#if defined(__linux__) || defined(__APPLE__)
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
+#endif
+/* Bytes of stack of the calling thread, 0 if unknown. */
+static size_t thread_stack_size(void)
+{
+    size_t size = 0;
+#if defined(__linux__)
+    pthread_attr_t attr;
+    if (pthread_getattr_np(pthread_self(), &attr) == 0) {
+        pthread_attr_getstacksize(&attr, &size);
+        pthread_attr_destroy(&attr);
+    }
+#elif defined(__APPLE__)
+    size = pthread_get_stacksize_np(pthread_self());
+#endif
+    return size;
+}
+
+/* Add to a counter that several threads share; its value before. */
+static Py_ssize_t take(Py_ssize_t *next, Py_ssize_t chunk)
+{
+    return __atomic_fetch_add(next, chunk, __ATOMIC_RELAXED);
+}
+
+/* A team of threads whose first member looks after the others. Linux may wake a thread on the processor of the one
+   that calls it, although another is idle (in virtual machines it takes a sleeping processor for a busy one);
+   there it cannot start before a tick or three, 4 to 12 ms away, and OpenMP's barrier spins all that time. */
+typedef struct {
+    int started;
+    int moved;
+#ifdef __linux__
+    struct timespec opened;
+#endif
+} crew;
+
+static void crew_open(crew *c)
+{
+    c->started = c->moved = 0;
+#ifdef __linux__
+    clock_gettime(CLOCK_MONOTONIC, &c->opened);
+#endif
+}
+
+static void crew_start(crew *c)
+{
+    __atomic_fetch_add(&c->started, 1, __ATOMIC_RELEASE);
+}
+
+/* If somebody has not started after 100 microseconds, leave this processor to him and go to another. */
+static void crew_make_room(crew *c, int size)
+{
+#ifdef __linux__
+    struct timespec now;
+    cpu_set_t all, others;
+    if (c->moved || __atomic_load_n(&c->started, __ATOMIC_ACQUIRE) >= size)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if ((now.tv_sec - c->opened.tv_sec) * 1000000000L + now.tv_nsec - c->opened.tv_nsec < 100000L)
+        return;
+    c->moved = 1;
+    if (sched_getaffinity(0, sizeof all, &all) == 0 && CPU_COUNT(&all) > 1) {
+        others = all;
+        CPU_CLR(sched_getcpu(), &others);
+        if (sched_setaffinity(0, sizeof others, &others) == 0)
+            sched_setaffinity(0, sizeof all, &all);
+    }
+#endif
+}
+
+static void crew_wait_for_start(crew *c, int size)
+{
+#ifdef __linux__
+    while (!c->moved && __atomic_load_n(&c->started, __ATOMIC_ACQUIRE) < size)
+        crew_make_room(c, size);
+#endif
+}
+
+#endif
