@@ -66,10 +66,15 @@ def _sigterm_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.exit(_fail(f"{message} (see {self.prog} --help)", 2))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="stackinv", description="The inverses of stacks of matrices, as fast as the hardware allows."
-    )
+    parser = _Parser(prog="stackinv", description="The inverses of stacks of matrices, as fast as the hardware allows.")
     parser.add_argument("--version", action="version", version=f"stackinv {stackinv.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -90,9 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     invert.set_defaults(run=_invert)
 
-    compare = commands.add_parser(
-        "compare", help="time stackinv against NumPy, SciPy, PyTorch and JAX on this machine"
-    )
+    compare = commands.add_parser("compare", help="time stackinv against NumPy, SciPy, PyTorch and JAX on this machine")
     compare.add_argument(
         "--m", type=_orders, default=_orders("2,3,4,8,16,32,64,128,256,512"), metavar="M,M,...", help="orders"
     )

@@ -3,7 +3,6 @@
 import importlib.metadata
 import importlib.util
 import json
-import os
 import platform
 import queue
 import subprocess
@@ -11,7 +10,7 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 CONTENDERS = {"stackinv": "stackinv", "numpy": "NumPy", "scipy": "SciPy", "torch": "PyTorch", "jax": "JAX"}
 
@@ -43,37 +42,36 @@ def _time(name: str, lengths: dict[int, int], workers: int, timeout: float) -> d
     times: dict[int, float | str] = {}
     waiting = sorted(lengths)
     while waiting:
+        line: str | None = ""
         sizes = [f"{m}:{lengths[m]}" for m in waiting]
-        process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("_contender.py")), name, str(workers), *sizes],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": str(workers)},
-        )
-        assert process.stdout is not None and process.stderr is not None
-        lines: queue.Queue[str | None] = queue.Queue()
-        errors: list[str] = []
-        threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
-        drain = threading.Thread(target=lambda pipe=process.stderr: errors.extend(pipe), daemon=True)
-        drain.start()
-        try:
-            while waiting:
-                _report(name, waiting[0])
-                try:
+        command = [sys.executable, str(Path(__file__).with_name("_contender.py")), name, str(workers), *sizes]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            lines: queue.Queue[str | None] = queue.Queue()
+            errors: list[str] = []
+            readers = [
+                threading.Thread(target=_read, args=(process.stdout, lines)),
+                threading.Thread(target=errors.extend, args=(process.stderr,)),
+            ]
+            for reader in readers:
+                reader.start()
+            try:
+                while waiting:
+                    _report(name, waiting[0])
                     line = lines.get(timeout=timeout)
-                except queue.Empty:
-                    times[waiting.pop(0)] = f"hung ({timeout:g} s)"
-                    break
-                if line is None:
-                    drain.join(1)
-                    why = errors[-1].strip() if errors else f"exit status {process.wait()}"
-                    times[waiting.pop(0)] = f"failed ({why})"
-                    break
-                times[waiting.pop(0)] = float(json.loads(line)["microseconds"])
-        finally:
-            process.kill()
-            process.wait()
+                    if line is None:
+                        break
+                    times[waiting.pop(0)] = float(json.loads(line)["microseconds"])
+            except queue.Empty:
+                times[waiting.pop(0)] = f"hung ({timeout:g} s)"
+            finally:
+                process.kill()
+                for reader in readers:
+                    reader.join()
+        if waiting and line is None:
+            why = errors[-1].strip() if errors else f"exit status {process.returncode}"
+            times[waiting.pop(0)] = f"failed ({why})"
     _report(None, 0)
     return times
 
@@ -129,10 +127,10 @@ def plot(result: Comparison, path: Path) -> None:
     own = {m: time for m, time in result.times["stackinv"].items() if isinstance(time, float)}
     for name, times in result.times.items():
         known = {m: time for m, time in times.items() if isinstance(time, float)}
-        style = {"marker": "o", "markersize": 4, "linewidth": 2.2 if name == "stackinv" else 1.3}
-        left.plot(list(known), list(known.values()), label=result.title(name), **style)  # type: ignore[arg-type]
+        style: dict[str, Any] = {"marker": "o", "markersize": 4, "linewidth": 2.2 if name == "stackinv" else 1.3}
+        left.plot(list(known), list(known.values()), label=result.title(name), **style)
         both = [m for m in known if m in own]
-        right.plot(both, [known[m] / own[m] for m in both], **style)  # type: ignore[arg-type]
+        right.plot(both, [known[m] / own[m] for m in both], **style)
     left.set(title="Time a matrix", ylabel="µs", yscale="log")
     right.set(title="Times as fast as ... stackinv is", ylabel="×", yscale="log")
     for axes in (left, right):

@@ -48,9 +48,7 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
             "SciPy": scipy.__version__,
             "machine": f"{platform.system()} {platform.machine()}",
         },
-        "BLAS": [
-            {key: value for key, value in lib.info().items() if key in _BLAS_KEYS} for lib in _blas.libraries()
-        ]
+        "BLAS": [{key: value for key, value in lib.info().items() if key in _BLAS_KEYS} for lib in _blas.libraries()]
         or "not recognised, and so not limited to one thread",
         "OpenMP": {
             "standard": _core.openmp or "not compiled in: the stack loop is serial",

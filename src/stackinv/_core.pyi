@@ -9,6 +9,7 @@ openmp: int
 blas_int_bits: int
 
 def openmp_max_threads() -> int: ...
+def override_sharing(least_m: int | None = None, least_seconds: float | None = None) -> tuple[int, float]: ...
 def invert(
     a: npt.NDArray[Any],
     out: npt.NDArray[Any],

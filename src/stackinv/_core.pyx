@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The loop over the stack: shares, workspace, signals, and the LAPACK engine.
+"""The loop over the stack: who does what, workspace, signals, and the LAPACK engine.
 
 Every matrix is read once from where the user has it (any strides), inverted in a workspace that belongs to one thread,
 and written once to where it ends. The GIL is released for the whole loop.
@@ -310,8 +310,11 @@ cdef Py_ssize_t invert_range(
     cdef Py_ssize_t chunk = max(<Py_ssize_t> 1, min(<Py_ssize_t> 64, (last - first) // (16 * threads)))
     cdef crew team
     crew_open(&team)
-    with parallel(num_threads=threads):
+    if threads == 1:        # spares one small matrix the start of a team
         invert_share(s, w, tag, &first, last, chunk, &singular, &team)
+    else:
+        with parallel(num_threads=threads):
+            invert_share(s, w, tag, &first, last, chunk, &singular, &team)
     return singular
 
 
@@ -321,16 +324,16 @@ cdef Py_ssize_t padded(Py_ssize_t size) noexcept nogil:
 
 
 cdef int allocate(Workspace *w, const number *tag, blas_int m, int threads) except -1:
-    w.lwork = getri_workspace(tag, m)
-    w.work_offset = padded(<Py_ssize_t> m * m * sizeof(number))
-    w.pivots_offset = w.work_offset + padded(w.lwork * sizeof(number))
-    w.per_thread = w.pivots_offset + padded(m * sizeof(blas_int))
-    w.block = malloc(threads * w.per_thread + 64)
+    w.block = NULL
+    w.per_thread = 0
+    if <double> threads * m * m * sizeof(number) < 2.0 ** 60:
+        w.lwork = getri_workspace(tag, m)
+        w.work_offset = padded(<Py_ssize_t> m * m * sizeof(number))
+        w.pivots_offset = w.work_offset + padded(w.lwork * sizeof(number))
+        w.per_thread = w.pivots_offset + padded(m * sizeof(blas_int))
+        w.block = malloc(threads * w.per_thread + 64)
     if w.block == NULL:
-        raise MemoryError(
-            f"stackinv: no memory for {threads} workspaces of {w.per_thread} bytes, "
-            f"one a worker, for matrices of order {m}"
-        )
+        raise MemoryError(f"Unable to allocate {threads} workspaces, one a worker, for matrices of order {m}")
     w.start = <char *> ((<size_t> w.block + 63) // 64 * 64)
     return 0
 
@@ -341,8 +344,8 @@ cdef double CHUNK_SECONDS = 0.05
 cdef blas_int LEAST_SHARED_M = 16
 # ... below this much work a team of threads costs more than it brings, ...
 cdef double LEAST_SHARED_SECONDS = 200e-6
-# ... below this order BLAS uses one thread anyway, and pinning it would only cost time.
-cdef blas_int LEAST_PINNED_M = 32
+# ... and up to this order OpenBLAS's getrf and getri use one thread anyway, so that one thread need not pin them.
+cdef blas_int LEAST_THREADED_M = 65
 # OpenBLAS's threaded getrf keeps large arrays on the stack of the thread that calls it.
 cdef size_t LEAST_STACK_FOR_BLAS_THREADS = 4 << 20
 
@@ -377,13 +380,11 @@ cdef list phases(Py_ssize_t n, blas_int m, int workers):
     where that ends sooner than one matrix a thread.
     """
     cdef Py_ssize_t rest = n % workers
-    if (
-        workers > 1
-        and 0 < rest < blas_speedup(m, workers)
-        and not 0 < thread_stack_size() < LEAST_STACK_FOR_BLAS_THREADS
-    ):
-        return [(n - rest, workers, 1), (rest, 1, workers)]
-    return [(n, min(n, workers), 1)]
+    if not 0 < rest < blas_speedup(m, workers) or 0 < thread_stack_size() < LEAST_STACK_FOR_BLAS_THREADS:
+        return [(n, min(n, workers), 1)]
+    if n == rest:
+        return [(n, 1, workers)]
+    return [(n - rest, workers, 1), (rest, 1, workers)]
 
 
 cdef void unpin(object token) except *:
@@ -406,17 +407,19 @@ cdef Py_ssize_t share(
     cdef double seconds = estimate_seconds(tag, s.m), start
     cdef Py_ssize_t first = 0, stop, last, singular = 0
     cdef int team = 1, threads
+    cdef bint pinned
     cdef Workspace w
 
     if s.m >= LEAST_SHARED_M and n * seconds > LEAST_SHARED_SECONDS:
         team = min(<Py_ssize_t> (_workers.resolve(workers) if workers is None else workers), <Py_ssize_t> 1 << 16)
     allocate(&w, tag, s.m, min(<Py_ssize_t> team, n))
+    pinned = team > 1 or s.m >= LEAST_THREADED_M
     token = object()
     try:
         for count, over_stack, in_blas in phases(n, s.m, team):
             stop = first + count
             threads = over_stack
-            if s.m >= LEAST_PINNED_M and _blas.enter(token, in_blas) < in_blas:
+            if pinned and _blas.enter(token, in_blas) < in_blas:
                 threads = min(<Py_ssize_t> team, count)
             while first < stop:
                 last = min(stop, first + threads * max(<Py_ssize_t> 1, <Py_ssize_t> (CHUNK_SECONDS / seconds)))
@@ -430,7 +433,7 @@ cdef Py_ssize_t share(
                     callback(first, n)
     finally:
         free(w.block)
-        if s.m >= LEAST_PINNED_M:
+        if pinned:
             unpin(token)
     return singular
 
@@ -463,6 +466,8 @@ def invert(
         n *= s.shape[s.ndim]
         s.ndim += 1
     s.m = <blas_int> cnp.PyArray_DIM(a, ndim - 1)
+    if s.m != cnp.PyArray_DIM(a, ndim - 1):
+        raise ValueError(f"matrices of order {cnp.PyArray_DIM(a, ndim - 1)} are too large for LAPACK's integers")
     s.a_row, s.a_column = cnp.PyArray_STRIDE(a, ndim - 2), cnp.PyArray_STRIDE(a, ndim - 1)
     s.out_row, s.out_column = cnp.PyArray_STRIDE(out, ndim - 2), cnp.PyArray_STRIDE(out, ndim - 1)
     s.parts = 2 if cnp.PyArray_ISCOMPLEX(a) else 1

@@ -15,8 +15,15 @@ Progress = Callable[[int, int], object]
 # The types that LAPACK calculates in, and those that the loop over the stack reads and writes as they are.
 _NATIVE = {"f": "fd", "d": "fd", "F": "FD", "D": "FD"}
 
+# NumPy's rule by the character of the type given: the types of the calculation and of the result.
+_RULE: dict[str, tuple[np.dtype[Any], np.dtype[Any]]] = {
+    "f": (np.dtype(np.float64), np.dtype(np.float32)),
+    "F": (np.dtype(np.complex128), np.dtype(np.complex64)),
+    "D": (np.dtype(np.complex128), np.dtype(np.complex128)),
+    **{char: (np.dtype(np.float64), np.dtype(np.float64)) for char in "d?" + np.typecodes["AllInteger"]},
+}
+
 _ASSUME_A = ("gen", "pos", "sym", "her", "upper triangular", "lower triangular", "diagonal")
-_SYNONYMS = {"general": "gen"}
 
 # Stacks that NumPy has to convert go through a buffer of this size, so that they are never copied whole.
 _BUFFER_BYTES = 1 << 20
@@ -164,7 +171,7 @@ def inv(
     result, info, _, singular = _invert(array, out, dtype, assume_a, workers, callback, with_rcond=False)
     if singular and on_singular == "raise":
         raise SingularMatrixError(np.nonzero(info) if info.ndim else (), info.size)
-    return result if out is not None else wrap(result)
+    return _returned(result, out, wrap)
 
 
 def inv_ex(
@@ -214,23 +221,27 @@ def inv_ex(
     """
     array, wrap = _as_stack(a)
     result, info, rcond, _ = _invert(array, out, dtype, assume_a, workers, callback, with_rcond=True)
-    return InvExResult(result if out is not None else wrap(result), info[()], rcond[()])
+    return InvExResult(_returned(result, out, wrap), info[()], rcond[()])
 
 
-def _as_stack(a: npt.ArrayLike) -> tuple[Array, Callable[[Array], Any]]:
-    if hasattr(a, "__dask_graph__"):
-        raise TypeError(
-            "a is a dask array, which stackinv would have to compute whole; "
-            "use dask.array.map_blocks(stackinv.inv, a) for a lazy result"
-        )
-    array = np.asarray(a)
+def _as_stack(a: npt.ArrayLike) -> tuple[Array, Callable[[Array], Array] | None]:
+    """The array, and what makes the result of the type that NumPy's would have, if anything must."""
+    wrap = None
+    if type(a) is np.ndarray:
+        array = a
+    else:
+        if hasattr(a, "__dask_graph__"):
+            raise TypeError(
+                "a is a dask array, which stackinv would have to compute whole; "
+                "use dask.array.map_blocks(stackinv.inv, a) for a lazy result"
+            )
+        array = np.asarray(a)
+        wrap = getattr(a, "__array_wrap__", None)
     if array.ndim < 2:
-        raise np.linalg.LinAlgError(
-            f"{array.ndim}-dimensional array given. Array must be at least two-dimensional"
-        )
+        raise np.linalg.LinAlgError(f"{array.ndim}-dimensional array given. Array must be at least two-dimensional")
     if array.shape[-1] != array.shape[-2]:
         raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
-    return array, getattr(a, "__array_wrap__", array.__array_wrap__)
+    return array, wrap
 
 
 def _invert(
@@ -260,40 +271,44 @@ def _invert(
     rcond = np.ones(array.shape[:-2]) if with_rcond else None
     singular = 0
     if array.size:
-        run = _invert_directly if _is_native(array, calculation) and _is_native(result, calculation) else _invert_converted
-        singular = run(array, result, info, rcond, calculation, workers, callback)
+        native = _is_native(array, calculation.char) and (out is None or _is_native(result, calculation.char))
+        run = _core.invert if native else _invert_converted
+        singular = run(array, result, info, rcond, calculation.char, workers, callback)
     return result, info, rcond, singular
 
 
+def _returned(result: Array, out: Array | None, wrap: Callable[[Array], Array] | None) -> Array:
+    if out is not None:
+        return out
+    return result if wrap is None else wrap(result)
+
+
 def _check_assume_a(assume_a: str) -> None:
-    name = _SYNONYMS.get(assume_a, assume_a) if isinstance(assume_a, str) else assume_a
-    if name not in _ASSUME_A:
+    if assume_a == "general":  # SciPy's other word for it
+        return
+    if assume_a not in _ASSUME_A:
         raise ValueError(f"assume_a must be one of {', '.join(map(repr, _ASSUME_A))}, not {assume_a!r}")
-    if name != "gen":
+    if assume_a != "gen":
         raise NotImplementedError(f"assume_a={assume_a!r} is not implemented yet; only 'gen' is")
 
 
 def types(given: np.dtype[Any], dtype: npt.DTypeLike | None) -> tuple[np.dtype[Any], np.dtype[Any]]:
     """The types of the calculation and of the result."""
-    if dtype is not None:
+    if dtype is None:
+        if given.char in _RULE:
+            return _RULE[given.char]
+        if given.kind in "fc":
+            raise TypeError(f"array type {given.name} is unsupported in linalg")
+        calculation: np.dtype[Any] = np.dtype(np.float64)
+    else:
         calculation = np.dtype(dtype).newbyteorder("=")
         if calculation.char not in _NATIVE:
-            raise TypeError(
-                f"dtype must be float32, float64, complex64 or complex128, not {np.dtype(dtype).name}"
-            )
-        result = calculation
-    elif given.char in _NATIVE:
-        calculation = np.dtype(np.complex128 if given.kind == "c" else np.float64)
-        result = given.newbyteorder("=")
-    elif given.kind in "fc":
-        raise TypeError(f"array type {given.name} is unsupported in linalg")
-    else:
-        calculation = result = np.dtype(np.float64)
+            raise TypeError(f"dtype must be float32, float64, complex64 or complex128, not {calculation.name}")
     if not np.can_cast(given, calculation, "same_kind"):
         raise TypeError(
             f"Cannot cast ufunc 'inv' input from {given!r} to {calculation!r} with casting rule 'same_kind'"
         )
-    return calculation, result
+    return calculation, calculation
 
 
 def _checked_out(out: Array, shape: tuple[int, ...], calculation: np.dtype[Any]) -> Array:
@@ -312,34 +327,24 @@ def _checked_out(out: Array, shape: tuple[int, ...], calculation: np.dtype[Any])
 
 def _apart(array: Array, result: Array) -> Array:
     """`array`, or a copy of it if writing a matrix of `result` could change a matrix still to be read."""
+    if not np.may_share_memory(array, result):
+        return array
     same = (
         array.ctypes.data == result.ctypes.data
         and array.strides == result.strides
         and array.itemsize == result.itemsize
     )
-    if same or not np.may_share_memory(array, result):
+    if same:
         return array
     try:
-        overlap = np.shares_memory(array, result, max_work=10_000)
+        overlap = np.shares_memory(array, result, max_work=10_000)  # type: ignore[arg-type]  # NumPy's stubs know fewer values than NumPy
     except np.exceptions.TooHardError:
         overlap = True
     return array.copy() if overlap else array
 
 
-def _is_native(array: Array, calculation: np.dtype[Any]) -> bool:
-    return array.dtype.char in _NATIVE[calculation.char] and array.dtype.isnative and array.flags.aligned
-
-
-def _invert_directly(
-    array: Array,
-    result: Array,
-    info: Array,
-    rcond: Array | None,
-    calculation: np.dtype[Any],
-    workers: SupportsIndex | None,
-    callback: Progress | None,
-) -> int:
-    return _core.invert(array, result, info, rcond, calculation.char, workers, callback)
+def _is_native(array: Array, calculation: str) -> bool:
+    return array.dtype.char in _NATIVE[calculation] and array.dtype.isnative and array.flags.aligned
 
 
 def _invert_converted(
@@ -347,7 +352,7 @@ def _invert_converted(
     result: Array,
     info: Array,
     rcond: Array | None,
-    calculation: np.dtype[Any],
+    calculation: str,
     workers: SupportsIndex | None,
     callback: Progress | None,
 ) -> int:
@@ -360,7 +365,7 @@ def _invert_converted(
         result.dtype == calculation or np.can_cast(array.dtype, result.dtype, "safe")
     )
     singular = done = 0
-    most = max(1, _BUFFER_BYTES // (array.shape[-1] ** 2 * calculation.itemsize))
+    most = max(1, _BUFFER_BYTES // (array.shape[-1] ** 2 * np.dtype(calculation).itemsize))
     with np.errstate(all="ignore"):
         for block, _ in blocks(array.shape[:-2], most):
             target = result[block]
@@ -372,7 +377,7 @@ def _invert_converted(
                 goal,
                 info[block],
                 None if rcond is None else rcond[block],
-                calculation.char,
+                calculation,
                 workers,
                 None if callback is None else _offset(callback, done, info.size),
             )

@@ -28,10 +28,7 @@ def resolve(workers: SupportsIndex | None) -> int:
 
     In a forked child it is 1: the OpenMP runtime's threads do not survive a fork, and a new team would hang.
     """
-    if workers is None:
-        n = _set_workers.get() or _default()
-    else:
-        n = _validated(workers)
+    n = (_set_workers.get() or _default()) if workers is None else _validated(workers)
     return 1 if _forked else n
 
 
@@ -73,15 +70,12 @@ def _from_environment() -> int | None:
 
 def available_cpus() -> int:
     """The cores that this process may use: its affinity mask, and its cgroup's CPU quota rounded up."""
-    if hasattr(os, "sched_getaffinity"):
-        cpus = len(os.sched_getaffinity(0))
-    else:
-        cpus = os.cpu_count() or 1
-    return max(1, min(cpus, _quota()))
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cpus, quota()))
 
 
 @functools.cache
-def _quota(membership: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> int:
+def quota(membership: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> int:
     """The smallest CPU quota of this process's cgroup and those above it, in whole cores."""
     cores = math.inf
     with contextlib.suppress(OSError):

@@ -35,9 +35,9 @@ static size_t thread_stack_size(void)
 }
 
 /* Add to a counter that several threads share; its value before. */
-static Py_ssize_t take(Py_ssize_t *next, Py_ssize_t chunk)
+static Py_ssize_t take(Py_ssize_t *counter, Py_ssize_t amount)
 {
-    return __atomic_fetch_add(next, chunk, __ATOMIC_RELAXED);
+    return __atomic_fetch_add(counter, amount, __ATOMIC_RELAXED);
 }
 
 /* A team of threads whose first member looks after the others. Linux may wake a thread on the processor of the one

@@ -1,0 +1,77 @@
+#!/usr/bin/env -S uv run --script
+
+# /// script
+# dependencies = ["nox>=2025.2.9"]
+# ///
+
+"""What is checked: `nox` runs the usual sessions, `nox -l` lists all."""
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"  # uv would install the wheel of an older tree from its cache
+
+
+@nox.session(python=["3.11", "3.12", "3.13"])
+def tests(session: nox.Session) -> None:
+    """Run the tests."""
+    session.install(".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def numpy_suite(session: nox.Session) -> None:
+    """Run NumPy's own linalg tests with inv replaced."""
+    session.install(".[test]")
+    session.run("python", "tests/numpy_suite.py", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and spelling."""
+    session.install("ruff", "cython-lint", "codespell")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("cython-lint", "src/stackinv")
+    session.run("codespell")
+
+
+@nox.session(python="3.11")
+def typing(session: nox.Session) -> None:
+    """Check the types."""
+    session.install("mypy", "numpy", "scipy-stubs", "matplotlib")
+    session.run("mypy", "--strict", "src/stackinv")
+
+
+@nox.session
+def no_openmp(session: nox.Session) -> None:
+    """Build without OpenMP and run the tests."""
+    session.install("-Csetup-args=-Dopenmp=disabled", ".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
+def oldest(session: nox.Session) -> None:
+    """Build with and run on the oldest versions that pyproject.toml allows."""
+    session.install(
+        "cython==3.0.11",
+        "meson==1.4.*",
+        "meson-python==0.18.*",
+        "ninja",
+        "numpy==2.0.*",
+        "scipy==1.13.*",
+        "threadpoolctl==3.5.*",
+    )
+    session.install("--no-build-isolation", ".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(default=False)
+def build(session: nox.Session) -> None:
+    """Build sdist and wheel."""
+    session.install("build")
+    session.run("python", "-m", "build", *session.posargs)
+
+
+if __name__ == "__main__":
+    nox.main()

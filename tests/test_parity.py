@@ -1,0 +1,256 @@
+"""stackinv.inv gives what numpy.linalg.inv gives: types, shapes, strides, subclasses, special values."""
+
+import warnings
+
+import numpy as np
+import pytest
+from conftest import INTEGERS, NATIVE, assert_inverses, well_conditioned
+from hypothesis import given
+from hypothesis import strategies as st
+
+import stackinv
+
+SHAPES = [(1, 1), (2, 2), (3, 3), (7, 7), (8, 8), (9, 9), (17, 17), (33, 33), (64, 64), (65, 65), (130, 130)]
+STACKS = [(), (1,), (5,), (2, 3), (2, 1, 3), (1, 1, 1, 2), (40,)]
+
+
+@pytest.mark.parametrize("dtype", NATIVE + INTEGERS)
+@pytest.mark.parametrize("stack", STACKS)
+def test_types_and_stacks(dtype, stack):
+    a = well_conditioned((*stack, 4, 4), dtype)
+    assert_inverses(stackinv.inv(a), a)
+
+
+@pytest.mark.parametrize("dtype", NATIVE)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_orders(dtype, shape):
+    a = well_conditioned((3, *shape), dtype)
+    assert_inverses(stackinv.inv(a), a)
+    assert_inverses(stackinv.inv(a, workers=2), a)
+
+
+@pytest.mark.parametrize("dtype", [*NATIVE, *INTEGERS])
+def test_byte_order(dtype):
+    a = well_conditioned((6, 5, 5), dtype)
+    assert_inverses(stackinv.inv(a.astype(a.dtype.newbyteorder())), a)
+
+
+def test_order_0_and_empty_stacks():
+    for shape in [(0, 0), (2, 0, 0), (0, 3, 3), (0, 0, 0), (2, 0, 3, 3), (0, 2, 1, 1)]:
+        for dtype in [*NATIVE, *INTEGERS]:
+            a = np.empty(shape, dtype)
+            assert_inverses(stackinv.inv(a), a)
+            inverse, info, rcond = stackinv.inv_ex(a)
+            assert inverse.shape == shape
+            assert np.shape(info) == np.shape(rcond) == shape[:-2]
+            assert np.all(info == 0)
+            assert np.all(rcond == 1)
+
+
+def _packed_field(a):
+    records = np.zeros(a.shape, np.dtype([("flag", "i1"), ("value", a.dtype)]))
+    records["value"] = a
+    return records["value"]
+
+
+def _read_only(a):
+    a = a.copy()
+    a.flags.writeable = False
+    return a
+
+
+VIEWS = {
+    "Fortran order": np.asfortranarray,
+    "transposed": lambda a: np.ascontiguousarray(np.swapaxes(a, -1, -2)).swapaxes(-1, -2),
+    "reversed rows": lambda a: np.ascontiguousarray(a[..., ::-1, :])[..., ::-1, :],
+    "reversed columns": lambda a: np.ascontiguousarray(a[..., ::-1])[..., ::-1],
+    "reversed stack": lambda a: np.ascontiguousarray(a[::-1])[::-1],
+    "every second": lambda a: np.repeat(np.repeat(np.repeat(a, 2, 0), 2, -2), 2, -1)[::2, ..., ::2, ::2],
+    "stack last": lambda a: np.ascontiguousarray(np.moveaxis(a, 0, -1)).transpose(3, 0, 1, 2),
+    "stack axes swapped": lambda a: np.ascontiguousarray(a.swapaxes(0, 1)).swapaxes(0, 1),
+    "window of a larger one": lambda a: np.pad(a, [(1, 1), (0, 2), (2, 1), (1, 3)])[1:-1, :-2, 2:-1, 1:-3],
+    "broadcast": lambda a: np.broadcast_to(a[:1, :1], a.shape),
+    "one axis broadcast": lambda a: np.broadcast_to(a[:, :1], a.shape),
+    "unaligned": lambda a: np.frombuffer(b"x" + a.tobytes(), np.uint8)[1:].view(a.dtype).reshape(a.shape),
+    "field of a record": _packed_field,
+    "read-only": _read_only,
+}
+
+
+@pytest.mark.parametrize("m", [1, 3, 8, 20])
+@pytest.mark.parametrize("dtype", ["f8", "f4", "c16", "i4", ">f8"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_strides(view, dtype, m):
+    a = VIEWS[view](well_conditioned((4, 3, m, m), dtype))
+    before = a.copy()
+    assert_inverses(stackinv.inv(a), before)
+    np.testing.assert_array_equal(a, before)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_strides_of_out(view):
+    a = well_conditioned((4, 3, 5, 5))
+    out = VIEWS[view](np.zeros_like(a)) if view not in ("broadcast", "one axis broadcast") else np.zeros_like(a)
+    if not out.flags.writeable:
+        out = out.copy()
+    assert stackinv.inv(a, out=out) is out
+    assert_inverses(out, a)
+
+
+def test_memory_mapped(tmp_path):
+    a = well_conditioned((20, 6, 6))
+    np.save(tmp_path / "a.npy", a)
+    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
+    assert_inverses(stackinv.inv(mapped), a, np.linalg.inv(mapped))
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_subclasses():
+    a = well_conditioned((4, 4))
+    assert_inverses(stackinv.inv(np.matrix(a)), a, np.linalg.inv(np.matrix(a)))
+    masked = np.ma.array(well_conditioned((3, 4, 4)), mask=False)
+    assert_inverses(stackinv.inv(masked), masked.data, np.linalg.inv(masked))
+
+    class Wrapped(np.ndarray):
+        def __array_wrap__(self, array, context=None, return_scalar=False):
+            result = array.view(Wrapped)
+            result.note = "wrapped"
+            return result
+
+    result = stackinv.inv(a.view(Wrapped))
+    assert isinstance(result, Wrapped)
+    assert result.note == "wrapped"
+    plain = np.zeros((4, 4))
+    assert stackinv.inv(a.view(Wrapped), out=plain) is plain
+
+
+def test_array_likes():
+    class Convertible:
+        def __array__(self, dtype=None, copy=None):
+            return np.array([[2.0, 1.0], [1.0, 1.0]])
+
+    for a in ([[2, 1], [1, 1]], ((2.0, 1.0), (1.0, 1.0)), [[[True, False], [True, True]]], Convertible()):
+        assert_inverses(stackinv.inv(a), a)
+
+
+def test_examples_of_numpys_reference_page():
+    a = np.array([[1.0, 2.0], [3.0, 4.0]])
+    ainv = stackinv.inv(a)
+    assert np.allclose(a @ ainv, np.eye(2))
+    assert np.allclose(ainv @ a, np.eye(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        assert str(stackinv.inv(np.matrix(a))) == "[[-2.   1. ]\n [ 1.5 -0.5]]"
+        assert isinstance(stackinv.inv(np.matrix(a)), np.matrix)
+    stack = np.array([[[1.0, 2.0], [3.0, 4.0]], [[1, 3], [3, 5]]])
+    np.testing.assert_allclose(
+        stackinv.inv(stack), [[[-2.0, 1.0], [1.5, -0.5]], [[-1.25, 0.75], [0.75, -0.25]]], rtol=1e-13
+    )
+    near = np.array([[2, 4, 6], [2, 0, 2], [6, 8, 14]])
+    assert stackinv.inv(near).shape == (3, 3)  # no error is raised
+    assert stackinv.inv_ex(near).rcond < 1e-15
+
+
+@pytest.mark.parametrize("dtype", NATIVE)
+@pytest.mark.parametrize("m", [2, 5, 40])
+def test_nan_and_inf_stay_in_their_matrix(dtype, m):
+    a = well_conditioned((9, m, m), dtype)
+    expected = np.linalg.inv(a)
+    a[2, 0, 0], a[4, m - 1, 1], a[6] = np.nan, np.inf, np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = stackinv.inv(a, on_singular="nan", workers=2)
+    others = [0, 1, 3, 5, 7, 8]
+    assert_inverses(result[others], a[others], expected[others])
+    assert np.isnan(result[2]).any()
+    assert np.isnan(result[6]).all()
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_no_warning_and_no_flushing_at_the_ends_of_the_range(dtype):
+    info = np.finfo(dtype)
+    diagonal = np.array([info.smallest_normal / 2, info.max / 2, 1])
+    with warnings.catch_warnings(), np.errstate(all="raise"):
+        warnings.simplefilter("error")
+        result = stackinv.inv(np.diag(diagonal).astype(dtype))
+        tiny = stackinv.inv(np.diag([info.smallest_subnormal, 1]).astype(dtype))
+    assert result.dtype == dtype
+    assert result[1, 1] != 0
+    assert tiny[1, 1] == 1
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(result, np.linalg.inv(np.diag(diagonal).astype(dtype)))
+
+
+def test_float32_is_calculated_in_double_unless_told_otherwise():
+    a = (np.vander(np.linspace(0.1, 1, 6)) + 0j).astype("c8").real.copy()
+    reference = np.linalg.inv(a.astype("f8"))
+    scale = np.abs(reference).max()
+    by_default, single = stackinv.inv(a), stackinv.inv(a, dtype=np.float32)
+    assert by_default.dtype == single.dtype == np.float32
+    assert np.abs(by_default - reference).max() < 2e-7 * scale
+    assert np.abs(single - reference).max() > 2e-7 * scale
+
+
+@pytest.mark.parametrize("dtype", NATIVE)
+def test_accuracy_is_lapacks(dtype):
+    """Both residuals, over eps |A| |X|, on stacks from well to ill conditioned, against those of NumPy."""
+    rng = np.random.default_rng(5)
+    for m in (3, 10, 30, 70):
+        u, _ = np.linalg.qr(rng.standard_normal((30, m, m)))
+        v, _ = np.linalg.qr(rng.standard_normal((30, m, m)))
+        for decades in (0, 4, 8, 12):
+            a = ((u * np.logspace(0, -decades, m)) @ v).astype(dtype)
+            calculation = np.complex128 if np.dtype(dtype).kind == "c" else np.float64
+            wide = a.astype(calculation)
+            ours, theirs = stackinv.inv(wide), np.linalg.inv(wide)
+            for left in (True, False):
+                worst = [_residual(wide, x, left).max() for x in (ours, theirs)]
+                assert worst[0] <= 2 * worst[1] + m
+
+
+def _residual(a, x, left):
+    product = x @ a if left else a @ x
+    norms = np.linalg.norm(a, axis=(-2, -1)) * np.linalg.norm(x, axis=(-2, -1))
+    return np.linalg.norm(product - np.eye(a.shape[-1]), axis=(-2, -1)) / (np.finfo(a.dtype).eps * norms)
+
+
+@st.composite
+def strided_stacks(draw):
+    """A view with any steps and order of axes, of any supported type, into a well-conditioned stack."""
+    ndim = draw(st.integers(0, 3))
+    stack = tuple(draw(st.integers(0, 4)) for _ in range(ndim))
+    m = draw(st.integers(0, 11))
+    dtype = draw(st.sampled_from([*NATIVE, *INTEGERS, ">f8", ">f4", ">c16", ">i4"]))
+    a = well_conditioned((*stack, m, m), dtype, draw(st.integers(0, 99)))
+    order = draw(st.permutations(range(a.ndim)))
+    steps = [draw(st.sampled_from([1, 1, -1, 2, -2, 3])) for _ in range(a.ndim)]
+    held = np.zeros([abs(step) * size for step, size in zip(steps, a.shape, strict=True)], dtype)
+    held = np.ascontiguousarray(held.transpose(order)).transpose(np.argsort(order))
+    view = held[tuple(slice(None, None, step) for step in steps)]
+    view[...] = a
+    return view
+
+
+@given(strided_stacks(), st.sampled_from([1, 2, 3, -1, None]))
+def test_any_strided_stack(a, workers):
+    before = a.copy()
+    result = stackinv.inv(a, workers=workers)
+    assert_inverses(result, before)
+    out = np.empty_like(result)
+    assert stackinv.inv(a, out=out, workers=workers) is out
+    np.testing.assert_array_equal(out, result)
+    np.testing.assert_array_equal(a, before)
+
+
+@given(strided_stacks(), st.data())
+def test_any_overlap_of_a_and_out(a, data):
+    """Windows into one buffer, shifted against each other by any number of elements."""
+    if a.dtype.char not in "dD" or not a.dtype.isnative:
+        a = a.astype("c16" if a.dtype.kind == "c" else "f8")
+    expected = np.linalg.inv(a)
+    shift = data.draw(st.integers(0, a.size + 3))
+    buffer = np.zeros(2 * a.size + 3, a.dtype)
+    given_, out = buffer[: a.size].reshape(a.shape), buffer[shift : shift + a.size].reshape(a.shape)
+    given_[...] = a
+    stackinv.inv(given_, out=out)
+    assert_inverses(out, a, expected)

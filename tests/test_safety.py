@@ -1,0 +1,347 @@
+"""Threads, processes, signals and memory: nothing hangs, crashes or is left changed."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
+import numpy as np
+import pytest
+from conftest import NATIVE, assert_inverses, well_conditioned
+from threadpoolctl import threadpool_limits
+
+import stackinv
+
+
+def run(code, timeout=120, **keywords):
+    """Run a script in a new process; its output. A hang is a failure."""
+    process = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        **keywords,
+    )
+    assert process.returncode == 0, f"exit status {process.returncode}:\n{process.stderr}"
+    return process.stdout
+
+
+@pytest.mark.parametrize("dtype", NATIVE)
+@pytest.mark.parametrize("m", [1, 3, 16, 33, 70])
+def test_result_does_not_depend_on_workers_or_neighbours(m, dtype):
+    a = well_conditioned((60, m, m), dtype)
+    expected = stackinv.inv(a, workers=1)
+    for workers in (2, 3, 7, 64, -1, None):
+        np.testing.assert_array_equal(stackinv.inv(a, workers=workers), expected)
+    for i in (0, 31, 59):
+        np.testing.assert_array_equal(stackinv.inv(a[i], workers=1), expected[i])
+
+
+@pytest.mark.parametrize("m", [130, 200])
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_few_large_matrices_on_any_number_of_workers(n, m):
+    a = well_conditioned((n, m, m))
+    for workers in (1, 2, 3, 4):
+        assert_inverses(stackinv.inv(a, workers=workers), a)
+
+
+def test_python_threads_with_different_work_at_once(blas_threads):
+    before = blas_threads()
+    sizes = ((300, 3), (90, 20), (30, 70), (2, 200))
+    stacks = [well_conditioned((n, m, m), dtype) for n, m in sizes for dtype in NATIVE]
+    expected = [np.linalg.inv(a) for a in stacks]
+    singular = np.zeros((5, 40, 40))
+
+    def work(k):
+        if k % 7 == 0:
+            with pytest.raises(stackinv.SingularMatrixError):
+                stackinv.inv(singular)
+        a = stacks[k % len(stacks)]
+        assert_inverses(stackinv.inv(a, workers=1 + k % 3), a, expected[k % len(stacks)])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(160)))
+    assert blas_threads() == before
+
+
+def test_blas_threads_are_what_they_were(blas_threads):
+    a = well_conditioned((40, 64, 64))
+
+    def fail(done, total):
+        raise KeyError(done)
+
+    for outer in (None, 1, 2):
+        with threadpool_limits(outer, user_api="blas"):
+            before = blas_threads()
+            stackinv.inv(a)
+            assert blas_threads() == before
+            stackinv.inv(well_conditioned((3, 160, 160)), workers=2)
+            assert blas_threads() == before
+            with pytest.raises(KeyError):
+                stackinv.inv(a, callback=fail)
+            assert blas_threads() == before
+            with pytest.raises(stackinv.SingularMatrixError):
+                stackinv.inv(np.zeros((4, 64, 64)))
+            assert blas_threads() == before
+
+
+def test_blas_is_limited_while_the_stack_is_shared_out(blas_threads):
+    from stackinv import _blas
+
+    own = {lib.filepath for lib in _blas.libraries()}
+    before = blas_threads()
+    seen = []
+
+    def inner(done, total):
+        seen.append(max(count for path, count in blas_threads().items() if path in own))
+
+    def outer(done, total):
+        stackinv.inv(well_conditioned((4, 64, 64)), workers=2, callback=inner)
+        inner(done, total)
+
+    stackinv.inv(well_conditioned((40, 64, 64)), workers=2, callback=outer)
+    assert own
+    assert set(seen) == {1}
+    assert blas_threads() == before
+
+
+def test_callback_reports_progress_and_stops():
+    a = well_conditioned((3, 400, 20, 20))
+    for stack in (a, a.astype(">f8"), a[:1]):
+        calls = []
+        stackinv.inv(stack, callback=lambda done, total, calls=calls: calls.append((done, total)))
+        done, totals = zip(*calls, strict=True)
+        assert list(done) == sorted(set(done))
+        assert done[-1] == totals[0] == stack.shape[0] * 400
+        assert len(set(totals)) == 1
+    threads = []
+    stackinv.inv(a, callback=lambda done, total: threads.append(threading.current_thread()))
+    assert set(threads) == {threading.current_thread()}
+
+
+FORK = """
+    import multiprocessing, os, sys, warnings
+    import numpy as np, stackinv
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork beside threads
+
+    def task(seed):
+        results = []
+        for n, m in ((1, 3), (2000, 20), (50, 64), (3, 200)):
+            a = np.random.default_rng(seed).standard_normal((n, m, m)) + 2 * m * np.eye(m)
+            results.append(np.allclose(stackinv.inv(a) @ a, np.eye(m)))
+            results.append(np.allclose(stackinv.inv(a, workers=2) @ a, np.eye(m)))
+        return all(results)
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing(method, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(FORK)
+        + textwrap.dedent(f"""
+        if __name__ == "__main__":
+            assert task(0)
+            with multiprocessing.get_context("{method}").Pool(3) as pool:
+                assert all(pool.map(task, range(6)))
+            assert task(1)
+            print("done")
+        """)
+    )
+    process = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    assert process.stdout == "done\n", process.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_forked_child_is_serial_and_its_children_too():
+    assert (
+        run(
+            FORK
+            + """
+    assert task(0)
+    if (child := os.fork()) == 0:
+        assert stackinv.get_workers() == 1
+        assert task(1)
+        if (grandchild := os.fork()) == 0:
+            os._exit(0 if task(2) else 1)
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1]))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert task(3)
+    print("done")
+    """
+        )
+        == "done\n"
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_fork_while_another_thread_is_inside():
+    assert (
+        run(
+            FORK
+            + """
+    import threading
+    from threadpoolctl import ThreadpoolController
+    a = np.random.default_rng(0).standard_normal((4000, 64, 64))
+    counts = lambda: [lib.num_threads for lib in ThreadpoolController().select(user_api="blas").lib_controllers]
+    before = counts()
+    started = threading.Event()
+    thread = threading.Thread(target=lambda: stackinv.inv(a, workers=2, callback=lambda *_: started.set()))
+    thread.start()
+    started.wait()
+    for _ in range(5):
+        if (child := os.fork()) == 0:
+            os._exit(0 if task(1) and counts() == before else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    thread.join()
+    assert counts() == before
+    print("done")
+    """
+        )
+        == "done\n"
+    )
+
+
+def test_thread_with_a_small_stack():
+    assert (
+        run("""
+    import threading
+    import numpy as np, stackinv
+    threading.stack_size(512 * 1024)
+    right = []
+
+    def task():
+        for n, m in ((1, 3), (1, 128), (3, 128), (1, 300), (5, 300), (1, 600)):
+            a = np.random.default_rng(0).standard_normal((n, m, m)) + 2 * m * np.eye(m)
+            for workers in (None, 1, 2):
+                right.append(np.allclose(stackinv.inv(a, workers=workers) @ a, np.eye(m)))
+
+    thread = threading.Thread(target=task)
+    thread.start()
+    thread.join()
+    print(len(right), all(right))
+    """)
+        == "18 True\n"
+    )
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_joblib(backend):
+    stacks = [well_conditioned((50, 30, 30), seed=seed) for seed in range(6)]
+    results = joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(stackinv.inv)(a) for a in stacks)
+    for a, result in zip(stacks, results, strict=True):
+        assert_inverses(result, a)
+
+
+INTERRUPT = """
+    import os, signal, threading, time
+    import numpy as np, stackinv
+    from threadpoolctl import ThreadpoolController
+
+    counts = lambda: [lib.num_threads for lib in ThreadpoolController().select(user_api="blas").lib_controllers]
+    a = np.random.default_rng(0).standard_normal((500, 40, 40))
+    expected = stackinv.inv(a)
+    before = counts()
+    work = np.broadcast_to(a[0], (10**8, 40, 40))  # hours
+    out = np.broadcast_to(np.empty((40, 40)), work.shape)
+    out.flags.writeable = True
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to one process on Windows")
+def test_ctrl_c_stops_hours_of_work_and_leaves_all_as_it_was():
+    output = run(
+        INTERRUPT
+        + """
+    rng = np.random.default_rng(1)
+    for workers in (1, 2, None) * 5:
+        threading.Timer(rng.uniform(0.05, 0.3), os.kill, (os.getpid(), signal.SIGINT)).start()
+        try:
+            stackinv.inv(work, out=out, workers=workers)
+        except KeyboardInterrupt:
+            pass
+        else:
+            raise AssertionError("not interrupted")
+        assert counts() == before
+        np.testing.assert_array_equal(stackinv.inv(a), expected)
+    print("done")
+    """
+    )
+    assert output == "done\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to one process on Windows")
+def test_ctrl_c_at_random_moments_of_short_calls():
+    output = run(
+        INTERRUPT
+        + """
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    rng = np.random.default_rng(2)
+    caught = 0
+    for _ in range(100):
+        signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-4, 1e-2))
+        try:
+            while True:
+                stackinv.inv(a[:40], workers=2)
+        except KeyboardInterrupt:
+            caught += 1
+        assert counts() == before
+    np.testing.assert_array_equal(stackinv.inv(a), expected)
+    print(caught)
+    """
+    )
+    assert output == "100\n"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_AS is not enforced elsewhere")
+def test_exhausted_memory_is_a_memory_error_and_harmless():
+    output = run("""
+    import resource
+    import numpy as np, stackinv
+    a = np.random.default_rng(0).standard_normal((2, 40, 40))
+    expected = stackinv.inv(a)
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), used + (64 << 20)))
+    large = np.broadcast_to(np.eye(40), (10**5, 40, 40))
+    wide = np.broadcast_to(np.eye(1)[0], (5000, 5000))
+    out = np.broadcast_to(np.zeros(1), wide.shape)
+    out.flags.writeable = True
+    for given, keywords in ((large, {}), (wide, {"out": out})):
+        try:
+            stackinv.inv(given, **keywords)
+        except MemoryError as error:
+            print(type(error).__name__, str(error)[:30])
+    print(out.any(), np.array_equal(stackinv.inv(a), expected))
+    """)
+    lines = output.splitlines()
+    assert len(lines) == 3
+    assert lines[1].startswith("MemoryError Unable to allocate")
+    assert lines[2] == "False True"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("kind", ["contiguous", "strided", "float32", "int64", "out", "other byte order"])
+@pytest.mark.parametrize("m", [3, 100])
+def test_memory_grows_by_the_result_and_little_more(kind, m):
+    growth = run(f"""
+    import numpy as np, stackinv
+    m, kind = {m}, "{kind}"
+    n = 400_000_000 // (8 * m * m)
+    types = dict([("float32", "f4"), ("int64", "i8"), ("other byte order", ">f8")])
+    a = np.zeros((n, m, 2 * m if kind == "strided" else m), types.get(kind, "f8"))
+    a = a[..., ::2] if kind == "strided" else a
+    a[...] = np.eye(m) * 3 + np.tri(m)
+    peak = lambda: next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) * 1024
+    out = np.ones((n, m, m)) if kind == "out" else None
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+    before = peak()
+    result = stackinv.inv(a, out=out)
+    print((peak() - before - (0 if kind == "out" else result.nbytes)) / 2**20)
+    """)
+    assert float(growth) <= 32

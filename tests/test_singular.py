@@ -1,0 +1,114 @@
+"""Singular matrices in a stack: the error, its indices, NaN, info and rcond."""
+
+import pickle
+
+import numpy as np
+import pytest
+from conftest import NATIVE, assert_inverses, well_conditioned
+
+import stackinv
+
+
+def with_singular(shape, indices, dtype="f8"):
+    a = well_conditioned(shape, dtype)
+    for index in indices:
+        a[index] = 0
+    return a
+
+
+@pytest.mark.parametrize(
+    ("shape", "indices", "text"),
+    [
+        ((3, 3), [()], "Singular matrix"),
+        ((1, 3, 3), [(0,)], "Singular matrix (1 of 1 in the stack, first at index (0,))"),
+        ((10, 3, 3), [(7,)], "Singular matrix (1 of 10 in the stack, first at index (7,))"),
+        (
+            (50, 20, 3, 3),
+            [(0, 17), (3, 3), (49, 19)],
+            "Singular matrix (3 of 1000 in the stack, first at index (0, 17))",
+        ),
+    ],
+)
+def test_error_names_the_singular_matrices(shape, indices, text):
+    a = with_singular(shape, indices)
+    with pytest.raises(stackinv.SingularMatrixError) as raised:
+        stackinv.inv(a)
+    error = raised.value
+    assert str(error) == text
+    assert isinstance(error, np.linalg.LinAlgError)
+    assert list(zip(*error.indices, strict=True)) == (indices if shape[:-2] else [])
+    assert not np.any(a[error.indices])
+    copy = pickle.loads(pickle.dumps(error))
+    assert str(copy) == text
+    np.testing.assert_equal(copy.indices, error.indices)
+
+
+@pytest.mark.parametrize("dtype", [*NATIVE, "i8", ">f8"])
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("m", [1, 2, 5, 30])
+def test_all_others_are_inverted(m, workers, dtype):
+    a = with_singular((200, m, m), [3, 77, 199], dtype)
+    good = np.delete(np.arange(200), [3, 77, 199])
+    expected = np.linalg.inv(a[good])
+    result = stackinv.inv(a, on_singular="nan", workers=workers)
+    assert_inverses(result[good], a[good], expected)
+    assert np.isnan(result[[3, 77, 199]]).all()
+    if result.dtype.kind == "c":
+        assert np.isnan(result[3].imag).all()
+    out = np.zeros_like(result)
+    with pytest.raises(stackinv.SingularMatrixError):
+        stackinv.inv(a, out=out, workers=workers)
+    np.testing.assert_array_equal(out, result)
+
+
+@pytest.mark.parametrize("dtype", [*NATIVE, "i8"])
+def test_info_is_lapacks(dtype):
+    a = np.zeros((4, 3, 3), dtype)
+    a[0] = np.eye(3)
+    a[1] = np.diag([1, 0, 1])
+    a[2] = np.diag([1, 1, 0])
+    inverse, info, rcond = stackinv.inv_ex(a)
+    assert info.tolist() == [0, 2, 3, 1]
+    assert rcond.tolist() == [1, 0, 0, 0]
+    assert np.isnan(inverse[1:]).all()
+    np.testing.assert_array_equal(inverse[0], np.eye(3))
+
+
+def test_one_matrix_gives_scalars_as_numpy_does():
+    inverse, info, rcond = stackinv.inv_ex(np.eye(2))
+    assert inverse.shape == (2, 2)
+    assert isinstance(info, np.integer)
+    assert isinstance(rcond, np.float64)
+
+
+@pytest.mark.parametrize("dtype", NATIVE)
+@pytest.mark.parametrize("m", [1, 2, 7, 40])
+def test_rcond_is_the_exact_one_of_the_1_norm(dtype, m):
+    a = well_conditioned((6, m, m), dtype)
+    expected = 1 / np.linalg.cond(a.astype("c16"), 1)
+    np.testing.assert_allclose(stackinv.inv_ex(a).rcond, expected, rtol=1e-10)
+
+
+def test_rcond_does_not_overflow_or_hide_a_nan():
+    a = np.array([np.diag([1e200, 1e200]), np.diag([1e-200, 1e-200]), np.diag([1e200, 1e-200]), np.diag([1, np.nan])])
+    rcond = stackinv.inv_ex(a).rcond
+    assert rcond[:2].tolist() == [1, 1]
+    assert rcond[2] == 0
+    assert np.isnan(rcond[3])
+
+
+def test_flags_agree_with_numpys_on_singular_integer_matrices():
+    rng = np.random.default_rng(0)
+    for m in (2, 3, 4, 5, 8):
+        a = rng.integers(-9, 10, (500, m, m))
+        a[:, -1] = np.einsum("ni,nij->nj", rng.integers(-2, 3, (500, m - 1)), a[:, :-1])
+        numpys = np.array([_numpy_flags(matrix) for matrix in a])
+        assert np.mean((stackinv.inv_ex(a).info > 0) == numpys) > 0.99
+
+
+def _numpy_flags(a):
+    try:
+        np.linalg.inv(a)
+    except np.linalg.LinAlgError:
+        return True
+    return False

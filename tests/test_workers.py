@@ -1,0 +1,141 @@
+"""How many threads a call uses: argument, set_workers, environment, affinity, cgroup quota."""
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from threadpoolctl import threadpool_limits
+
+import stackinv
+from stackinv import _workers
+
+
+def default_in_new_process(environment=None, code="import stackinv; print(stackinv.get_workers())"):
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **(environment or {})},
+        check=False,
+    )
+    return process.stdout.strip() or process.stderr.strip().splitlines()[-1]
+
+
+@pytest.fixture
+def cpus():
+    return _workers.available_cpus()
+
+
+def test_default_is_every_core_that_this_process_may_use(cpus):
+    assert stackinv.get_workers() == min(cpus, stackinv.show_config(mode="dicts")["OpenMP"]["threads"])
+
+
+def test_negative_counts_back_from_all(cpus):
+    with stackinv.set_workers(-1):
+        assert stackinv.get_workers() == cpus
+    with stackinv.set_workers(-cpus):
+        assert stackinv.get_workers() == 1
+    text = f"workers value out of range; got {-cpus - 1}, must not be less than {-cpus}"
+    with pytest.raises(ValueError, match=text), stackinv.set_workers(-cpus - 1):
+        pass
+
+
+def test_set_workers_nests_and_is_undone_after_an_error():
+    before = stackinv.get_workers()
+    with stackinv.set_workers(3):
+        assert stackinv.get_workers() == 3
+        with stackinv.set_workers(5):
+            assert stackinv.get_workers() == 5
+        with pytest.raises(KeyError), stackinv.set_workers(7):
+            raise KeyError
+        assert stackinv.get_workers() == 3
+    assert stackinv.get_workers() == before
+
+
+def test_set_workers_refuses_nonsense():
+    for workers, error in ((0, ValueError), (1.5, TypeError), ("2", TypeError), (None, TypeError)):
+        with pytest.raises(error), stackinv.set_workers(workers):
+            pass
+
+
+def test_set_workers_belongs_to_its_thread():
+    before = stackinv.get_workers()
+    inside, outside = threading.Event(), []
+
+    def other():
+        inside.wait()
+        outside.append(stackinv.get_workers())
+
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(other)
+        with stackinv.set_workers(before + 9):
+            inside.set()
+            future.result()
+    assert outside == [before]
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"STACKINV_NUM_THREADS": "3"}, "3"),
+        ({"STACKINV_NUM_THREADS": "3", "OMP_NUM_THREADS": "1"}, "3"),
+        ({"STACKINV_NUM_THREADS": "", "OMP_NUM_THREADS": "1"}, "1"),
+        ({"OMP_NUM_THREADS": "1"}, "1"),
+        ({"STACKINV_NUM_THREADS": "0"}, "ValueError: STACKINV_NUM_THREADS='0': expected an integer other than 0"),
+        ({"STACKINV_NUM_THREADS": "two"}, "ValueError: STACKINV_NUM_THREADS='two': expected an integer other than 0"),
+    ],
+)
+def test_environment(environment, expected):
+    assert default_in_new_process(environment).startswith(expected)
+
+
+def test_omp_num_threads_outranks_the_cores():
+    compiled_in = isinstance(stackinv.show_config(mode="dicts")["OpenMP"]["standard"], int)
+    assert default_in_new_process({"OMP_NUM_THREADS": "7"}) == ("7" if compiled_in else "1")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity masks on this system")
+def test_affinity():
+    code = (
+        "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]);"
+        "import stackinv; print(stackinv.get_workers())"
+    )
+    assert default_in_new_process(code=code) == "1"
+
+
+def test_a_threadpoolctl_limit_holds():
+    with threadpool_limits(1):
+        assert stackinv.get_workers() == 1
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "cores"),
+    [
+        ("0::/\n", {}, 1 << 16),
+        ("0::/\n", {"cpu.max": "max 100000"}, 1 << 16),
+        ("0::/\n", {"cpu.max": "150000 100000"}, 2),
+        ("0::/a/b\n", {"cpu.max": "max 100000", "a/cpu.max": "300000 100000", "a/b/cpu.max": "max 100000"}, 3),
+        ("0::/a/b\n", {"a/cpu.max": "300000 100000", "a/b/cpu.max": "50000 100000"}, 1),
+        ("0::/gone\n", {"cpu.max": "400000 100000"}, 4),
+        (
+            "5:cpu,cpuacct:/docker\n1:memory:/x\n",
+            {"cpu,cpuacct/docker/cpu.cfs_quota_us": "250000", "cpu,cpuacct/docker/cpu.cfs_period_us": "100000"},
+            3,
+        ),
+        ("5:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 1 << 16),
+        ("0::/\n", {"cpu.max": "nonsense"}, 1 << 16),
+        (None, {}, 1 << 16),
+    ],
+)
+def test_cgroup_quota(tmp_path, membership, files, cores):
+    root = tmp_path / "cgroup"
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    if membership is not None:
+        (tmp_path / "self").write_text(membership)
+    assert _workers.quota(tmp_path / "self", root) == cores
