@@ -103,6 +103,7 @@ cdef struct Workspace:
     Py_ssize_t per_thread
     Py_ssize_t work_offset
     Py_ssize_t pivots_offset
+    blas_int ld                     # of the matrix
     blas_int lwork
 
 
@@ -163,21 +164,21 @@ cdef void copy_matrix(
                 )
 
 
-cdef void read_matrix(target_real *to, const Stack *s, const char *at) noexcept nogil:
+cdef void read_matrix(target_real *to, Py_ssize_t ld, const Stack *s, const char *at) noexcept nogil:
     """From where the user has it into Fortran order and the type of the calculation."""
     cdef Py_ssize_t size = s.parts * sizeof(target_real)
     if s.a_single:
-        copy_matrix(to, size, s.m * size, <const float *> at, s.a_row, s.a_column, s.m, s.parts)
+        copy_matrix(to, size, ld * size, <const float *> at, s.a_row, s.a_column, s.m, s.parts)
     else:
-        copy_matrix(to, size, s.m * size, <const double *> at, s.a_row, s.a_column, s.m, s.parts)
+        copy_matrix(to, size, ld * size, <const double *> at, s.a_row, s.a_column, s.m, s.parts)
 
 
-cdef void write_matrix(const real *source, const Stack *s, char *at) noexcept nogil:
+cdef void write_matrix(const real *source, Py_ssize_t ld, const Stack *s, char *at) noexcept nogil:
     cdef Py_ssize_t size = s.parts * sizeof(real)
     if s.out_single:
-        copy_matrix(<float *> at, s.out_row, s.out_column, source, size, s.m * size, s.m, s.parts)
+        copy_matrix(<float *> at, s.out_row, s.out_column, source, size, ld * size, s.m, s.parts)
     else:
-        copy_matrix(<double *> at, s.out_row, s.out_column, source, size, s.m * size, s.m, s.parts)
+        copy_matrix(<double *> at, s.out_row, s.out_column, source, size, ld * size, s.m, s.parts)
 
 
 cdef void write_nan(const Stack *s, char *at) noexcept nogil:
@@ -189,14 +190,14 @@ cdef void write_nan(const Stack *s, char *at) noexcept nogil:
         copy_matrix(<double *> at, s.out_row, s.out_column, nan, 0, 0, s.m, s.parts)
 
 
-cdef double norm1(const number *a, Py_ssize_t m) noexcept nogil:
+cdef double norm1(const number *a, Py_ssize_t m, Py_ssize_t ld) noexcept nogil:
     """Largest sum of absolute values in a column; NaN if there is one."""
     cdef double largest = 0, total
     cdef Py_ssize_t i, j
     for j in range(m):
         total = 0
         for i in range(m):
-            total += abs(a[j * m + i])
+            total += abs(a[j * ld + i])
         if total > largest or isnan(total):
             largest = total
             if isnan(total):
@@ -223,25 +224,25 @@ cdef blas_int getri_workspace(const number *_, blas_int m) noexcept nogil:
 
 
 cdef blas_int getrf_getri(
-    number *a, blas_int m, blas_int *pivots, number *work, blas_int lwork
+    number *a, blas_int m, blas_int ld, blas_int *pivots, number *work, blas_int lwork
 ) noexcept nogil:
     cdef blas_int info = 0
     if number is float:
-        sgetrf(&m, &m, a, &m, pivots, &info)
+        sgetrf(&m, &m, a, &ld, pivots, &info)
         if info == 0:
-            sgetri(&m, a, &m, pivots, work, &lwork, &info)
+            sgetri(&m, a, &ld, pivots, work, &lwork, &info)
     elif number is double:
-        dgetrf(&m, &m, a, &m, pivots, &info)
+        dgetrf(&m, &m, a, &ld, pivots, &info)
         if info == 0:
-            dgetri(&m, a, &m, pivots, work, &lwork, &info)
+            dgetri(&m, a, &ld, pivots, work, &lwork, &info)
     elif number is floatcomplex:
-        cgetrf(&m, &m, a, &m, pivots, &info)
+        cgetrf(&m, &m, a, &ld, pivots, &info)
         if info == 0:
-            cgetri(&m, a, &m, pivots, work, &lwork, &info)
+            cgetri(&m, a, &ld, pivots, work, &lwork, &info)
     else:
-        zgetrf(&m, &m, a, &m, pivots, &info)
+        zgetrf(&m, &m, a, &ld, pivots, &info)
         if info == 0:
-            zgetri(&m, a, &m, pivots, work, &lwork, &info)
+            zgetri(&m, a, &ld, pivots, work, &lwork, &info)
     return info
 
 
@@ -256,13 +257,13 @@ cdef bint invert_one(const Stack *s, const Workspace *w, const number *_, Py_ssi
     cdef blas_int info
 
     if number is float or number is floatcomplex:
-        read_matrix(<float *> a, s, at.a)
+        read_matrix(<float *> a, w.ld, s, at.a)
     else:
-        read_matrix(<double *> a, s, at.a)
+        read_matrix(<double *> a, w.ld, s, at.a)
     if s.rcond:
-        a_norm = norm1(a, s.m)
+        a_norm = norm1(a, s.m, w.ld)
 
-    info = getrf_getri(a, s.m, pivots, work, w.lwork)
+    info = getrf_getri(a, s.m, w.ld, pivots, work, w.lwork)
     if info:
         (<int *> at.info)[0] = <int> info
         if s.rcond:
@@ -271,11 +272,11 @@ cdef bint invert_one(const Stack *s, const Workspace *w, const number *_, Py_ssi
         return True
 
     if s.rcond:
-        (<double *> at.rcond)[0] = 1 / a_norm / norm1(a, s.m)
+        (<double *> at.rcond)[0] = 1 / a_norm / norm1(a, s.m, w.ld)
     if number is float or number is floatcomplex:
-        write_matrix(<const float *> a, s, at.out)
+        write_matrix(<const float *> a, w.ld, s, at.out)
     else:
-        write_matrix(<const double *> a, s, at.out)
+        write_matrix(<const double *> a, w.ld, s, at.out)
     return False
 
 
@@ -328,7 +329,8 @@ cdef int allocate(Workspace *w, const number *tag, blas_int m, int threads) exce
     w.per_thread = 0
     if <double> threads * m * m * sizeof(number) < 2.0 ** 60:
         w.lwork = getri_workspace(tag, m)
-        w.work_offset = padded(<Py_ssize_t> m * m * sizeof(number))
+        w.ld = m if m < 32 else m + 8  # columns a power of two apart would fall into the same few sets of the cache
+        w.work_offset = padded(<Py_ssize_t> m * w.ld * sizeof(number))
         w.pivots_offset = w.work_offset + padded(w.lwork * sizeof(number))
         w.per_thread = w.pivots_offset + padded(m * sizeof(blas_int))
         w.block = malloc(threads * w.per_thread + 64)
