@@ -7,6 +7,7 @@ the package, so that stackinv and its libraries are loaded for their own turn on
 """
 
 import importlib
+import inspect
 import json
 import os
 import sys
@@ -33,6 +34,8 @@ def inverse(name: str, threads: int, a: Any) -> Callable[[], object]:
     if name == "numpy":
         return lambda: module.linalg.inv(a)
     if name == "scipy":
+        if "assume_a" not in inspect.signature(module.inv).parameters:  # before 1.17 SciPy takes one matrix
+            return lambda: [module.inv(matrix, check_finite=False) for matrix in a]
         return lambda: module.inv(a, check_finite=False, assume_a="gen")
     if name == "torch":
         tensor = module.from_numpy(a)

@@ -8,7 +8,7 @@ and written once to where it ends. The GIL is released for the whole loop.
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport parallel, threadid
 from libc.math cimport NAN, isnan
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free, llabs, malloc
 
 cimport numpy as cnp
 from scipy.linalg.cython_lapack cimport (
@@ -151,11 +151,12 @@ cdef void copy_matrix(
 ) noexcept nogil:
     """A matrix of any strides (in bytes) and precision into another; `parts` is 2 for complex elements, else 1.
 
-    In squares of 8 by 8, so that each cache line is used whole on both sides whatever the strides are.
+    In squares of 8 by 8, so that each cache line is used whole on both sides whatever the strides are, eight rows after
+    eight rows.
     """
     cdef Py_ssize_t top, left, p
-    for left in range(0, m, 8):
-        for top in range(0, m, 8):
+    for top in range(0, m, 8):
+        for left in range(0, m, 8):
             for p in range(parts):
                 copy_square(
                     <target_real *> (<char *> (to + p) + top * to_row + left * to_column), to_row, to_column,
@@ -165,20 +166,29 @@ cdef void copy_matrix(
 
 
 cdef void read_matrix(target_real *to, Py_ssize_t ld, const Stack *s, const char *at) noexcept nogil:
-    """From where the user has it into Fortran order and the type of the calculation."""
-    cdef Py_ssize_t size = s.parts * sizeof(target_real)
+    """From where the user has it into Fortran order and the type of the calculation.
+
+    What is far apart in the user's memory is the outer loop, there and in write_matrix.
+    """
+    cdef Py_ssize_t near = s.parts * sizeof(target_real), far = ld * near
+    cdef Py_ssize_t outer = s.a_row, inner = s.a_column
+    if llabs(inner) > llabs(outer):
+        near, far, outer, inner = far, near, inner, outer
     if s.a_single:
-        copy_matrix(to, size, ld * size, <const float *> at, s.a_row, s.a_column, s.m, s.parts)
+        copy_matrix(to, near, far, <const float *> at, outer, inner, s.m, s.parts)
     else:
-        copy_matrix(to, size, ld * size, <const double *> at, s.a_row, s.a_column, s.m, s.parts)
+        copy_matrix(to, near, far, <const double *> at, outer, inner, s.m, s.parts)
 
 
 cdef void write_matrix(const real *source, Py_ssize_t ld, const Stack *s, char *at) noexcept nogil:
-    cdef Py_ssize_t size = s.parts * sizeof(real)
+    cdef Py_ssize_t near = s.parts * sizeof(real), far = ld * near
+    cdef Py_ssize_t outer = s.out_row, inner = s.out_column
+    if llabs(inner) > llabs(outer):
+        near, far, outer, inner = far, near, inner, outer
     if s.out_single:
-        copy_matrix(<float *> at, s.out_row, s.out_column, source, size, ld * size, s.m, s.parts)
+        copy_matrix(<float *> at, outer, inner, source, near, far, s.m, s.parts)
     else:
-        copy_matrix(<double *> at, s.out_row, s.out_column, source, size, ld * size, s.m, s.parts)
+        copy_matrix(<double *> at, outer, inner, source, near, far, s.m, s.parts)
 
 
 cdef void write_nan(const Stack *s, char *at) noexcept nogil:
