@@ -381,22 +381,18 @@ cdef double estimate_seconds(const number *_, double m) noexcept nogil:
 
 cdef double blas_speedup(double m, int threads) noexcept nogil:
     """How much faster one matrix is with so many threads of BLAS than with one: Amdahl's law fitted to OpenBLAS."""
-    cdef double serial = 0.16 + 60 / m if m >= 128 else 1
+    cdef double serial = 0.16 + 60 / m if m >= 160 else 1
     return 1 / (serial + (1 - serial) / threads)
 
 
-cdef list phases(Py_ssize_t n, blas_int m, int workers):
-    """(matrices, threads over the stack, threads of BLAS) one after the other.
+cdef bint blas_threads_pay(Py_ssize_t n, blas_int m, int workers):
+    """Whether one matrix after the other, each with all threads in BLAS, ends sooner than rounds of one a thread.
 
-    Full rounds of the stack leave no thread idle. What is left over gets all threads for one matrix after the other
-    where that ends sooner than one matrix a thread.
+    It is one or the other for a whole call. To finish an incomplete last round with BLAS threads is up to 20 times
+    slower: OpenBLAS's threads and OpenMP's wait for their next work spinning, each in the way of the others.
     """
-    cdef Py_ssize_t rest = n % workers
-    if not 0 < rest < blas_speedup(m, workers) or 0 < thread_stack_size() < LEAST_STACK_FOR_BLAS_THREADS:
-        return [(n, min(n, workers), 1)]
-    if n == rest:
-        return [(n, 1, workers)]
-    return [(n - rest, workers, 1), (rest, 1, workers)]
+    cdef Py_ssize_t rounds = (n + workers - 1) // workers
+    return n / blas_speedup(m, workers) < rounds and not 0 < thread_stack_size() < LEAST_STACK_FOR_BLAS_THREADS
 
 
 cdef void unpin(object token) except *:
@@ -417,34 +413,36 @@ cdef Py_ssize_t share(
 ) except -1:
     """Invert all n matrices of the stack; how many of them are singular."""
     cdef double seconds = estimate_seconds(tag, s.m), start
-    cdef Py_ssize_t first = 0, stop, last, singular = 0
-    cdef int team = 1, threads
+    cdef Py_ssize_t first = 0, last, singular = 0
+    cdef int team = 1, in_blas = 1
     cdef bint pinned
     cdef Workspace w
 
     if s.m >= LEAST_SHARED_M and n * seconds > LEAST_SHARED_SECONDS:
         team = min(<Py_ssize_t> (_workers.resolve(workers) if workers is None else workers), <Py_ssize_t> 1 << 16)
-    allocate(&w, tag, s.m, min(<Py_ssize_t> team, n))
     pinned = team > 1 or s.m >= LEAST_THREADED_M
     token = object()
     try:
-        for count, over_stack, in_blas in phases(n, s.m, team):
-            stop = first + count
-            threads = over_stack
-            if pinned and _blas.enter(token, in_blas) < in_blas:
-                threads = min(<Py_ssize_t> team, count)
-            while first < stop:
-                last = min(stop, first + threads * max(<Py_ssize_t> 1, <Py_ssize_t> (CHUNK_SECONDS / seconds)))
+        if team > 1 and blas_threads_pay(n, s.m, team):
+            in_blas = _blas.enter(token, team)
+        elif pinned:
+            _blas.enter(token, 1)
+        team = min(<Py_ssize_t> team, n) if in_blas == 1 else 1
+        allocate(&w, tag, s.m, team)
+        try:
+            while first < n:
+                last = min(n, first + team * max(<Py_ssize_t> 1, <Py_ssize_t> (CHUNK_SECONDS / seconds)))
                 start = perf_counter()
                 with nogil:
-                    singular += invert_range(s, &w, tag, first, last, threads)
-                seconds = max(1e-9, (perf_counter() - start) * threads / (last - first))
+                    singular += invert_range(s, &w, tag, first, last, team)
+                seconds = max(1e-9, (perf_counter() - start) * team / (last - first))
                 first = last
                 PyErr_CheckSignals()
                 if callback is not None:
                     callback(first, n)
+        finally:
+            free(w.block)
     finally:
-        free(w.block)
         if pinned:
             unpin(token)
     return singular
