@@ -122,6 +122,7 @@ def plot(result: Comparison, path: Path) -> None:
         raise RuntimeError("--plot needs matplotlib: pip install 'stackinv[plot]'") from None
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
+    from matplotlib import ticker
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
     own = {m: time for m, time in result.times["stackinv"].items() if isinstance(time, float)}
@@ -132,10 +133,12 @@ def plot(result: Comparison, path: Path) -> None:
         both = [m for m in known if m in own]
         right.plot(both, [known[m] / own[m] for m in both], **style)
     left.set(title="Time a matrix", ylabel="µs", yscale="log")
-    right.set(title="Times as fast as ... stackinv is", ylabel="×", yscale="log")
+    right.set(title="Speed-up of stackinv over each", ylabel="×", yscale="log")
+    right.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    right.yaxis.set_major_formatter("{x:g}")
     for axes in (left, right):
         axes.set(xlabel="M (order of the matrices)", xscale="log")
-        axes.set_xticks(list(result.lengths), [str(m) for m in result.lengths])
+        axes.set_xticks(list(result.lengths), [str(m) for m in result.lengths], rotation=60, fontsize=8)
         axes.minorticks_off()
         axes.grid(alpha=0.3)
     left.legend(frameon=False)

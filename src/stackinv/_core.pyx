@@ -355,7 +355,7 @@ cdef double CHUNK_SECONDS = 0.05
 # Measured by bench/sharing.py: below this order OpenBLAS's lock makes two threads slower than one, ...
 cdef blas_int LEAST_SHARED_M = 16
 # ... below this much work a team of threads costs more than it brings, ...
-cdef double LEAST_SHARED_SECONDS = 200e-6
+cdef double LEAST_SHARED_SECONDS = 300e-6
 # ... and up to this order OpenBLAS's getrf and getri use one thread anyway, so that one thread need not pin them.
 cdef blas_int LEAST_THREADED_M = 65
 # OpenBLAS's threaded getrf keeps large arrays on the stack of the thread that calls it.
