@@ -37,6 +37,9 @@ cdef extern from "threads.h":
     void crew_wait_for_start(crew *c, int size) nogil
     size_t thread_stack_size() nogil
 
+cdef extern from "transpose.h":
+    void transpose_square(double *to, Py_ssize_t to_stride, const double *source, Py_ssize_t stride) nogil
+
 cnp.import_array()
 
 version: str = STACKINV_VERSION.decode()
@@ -131,6 +134,15 @@ cdef inline void copy_square(
 ) noexcept nogil:
     # Strides are in bytes. Whole squares have loops of known length, which the compiler unrolls.
     cdef Py_ssize_t i, j
+    cdef Py_ssize_t size = sizeof(double)
+    if real is double and target_real is double:
+        if height == 8 and width == 8:
+            if column == size and to_row == size:
+                transpose_square(to, to_column, source, row)
+                return
+            if row == size and to_column == size:
+                transpose_square(to, to_row, source, column)
+                return
     if height == 8 and width == 8:
         for j in range(8):
             for i in range(8):
