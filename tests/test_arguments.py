@@ -217,6 +217,22 @@ def test_out_overlaps_in_another_order(out_of):
     assert_inverses(stackinv.inv(a, out=out), a, expected)
 
 
+def test_in_place_where_matrices_share_memory():
+    for dtype in ("f8", ">f8"):
+        one = np.array([[2.0, 0], [0, 4]], dtype)
+        twice = np.lib.stride_tricks.as_strided(one, (2, 2, 2), (0, 16, 8))
+        stackinv.inv(twice, out=twice)
+        assert one.tolist() == [[0.5, 0], [0, 0.25]]
+
+
+def test_callback_sees_the_users_floating_point_settings():
+    seen = []
+    with np.errstate(divide="print"):
+        for a in (10 * np.eye(3, dtype=int)[None], np.eye(3)[None]):
+            stackinv.inv(a, callback=lambda done, total: seen.append(np.geterr()["divide"]))
+    assert seen == ["print", "print"]
+
+
 def test_out_interleaved_with_a():
     both = np.zeros((6, 4, 8))
     both[..., ::2] = well_conditioned((6, 4, 4))

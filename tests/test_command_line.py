@@ -19,7 +19,7 @@ from stackinv import _cli, _compare
 def invert(tmp_path, capsys):
     """Save a stack, run `stackinv invert` on it; exit status, what was printed, the result if there is one."""
 
-    def call(a, *options, output="out.npy"):
+    def call(a, *options, output="out.npy", read=True):
         path = tmp_path / "a.npy"
         if a is not None:
             np.save(path, a)
@@ -28,6 +28,8 @@ def invert(tmp_path, capsys):
         except SystemExit as exit_:
             status = exit_.code
         printed = capsys.readouterr()
+        if not read:
+            return status, printed
         result = np.load(tmp_path / output) if (tmp_path / output).exists() else None
         assert not list(tmp_path.glob(".*")), "a temporary file was left"
         return status, printed, result
@@ -124,6 +126,59 @@ def test_bad_input_is_status_2(invert, tmp_path, content, text):
     assert result is None
     assert text in one_line(printed.err)
     assert str(tmp_path / "a.npy") in printed.err
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"\x93NUMPY\x01\x00\x46\x00{'descr': '<f8', 'fortran_order': False, 'shape': ((((, }".ljust(80) + b"\n",
+        b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f8', 'fortran_order': False, 'shape': (%d, 2, 2), }".ljust(127) % 10**30,
+        b"\x93NUMPY\x01\x00\x76\x00{'descr': 'f8,(', 'fortran_order': False, 'shape': (2, 2), }".ljust(127) + b"\n",
+    ],
+)
+def test_damaged_headers_are_status_2(invert, tmp_path, header):
+    (tmp_path / "a.npy").write_bytes(header)
+    status, printed, result = invert(None)
+    assert status == 2
+    assert result is None
+    assert "not a .npy file of numbers" in one_line(printed.err)
+
+
+def test_output_must_be_a_file_and_links_are_followed(invert, tmp_path):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for output in (".", "folder", "pipe"):
+        status, printed = invert(np.eye(2), output=output, read=False)
+        assert status == 2
+        assert "not a regular file" in one_line(printed.err)
+    (tmp_path / "goal.npy").write_bytes(b"")
+    (tmp_path / "link.npy").symlink_to("goal.npy")
+    assert invert(np.eye(2), output="link.npy")[0] == 0
+    assert (tmp_path / "link.npy").is_symlink()
+    np.testing.assert_array_equal(np.load(tmp_path / "goal.npy"), np.eye(2))
+
+
+def test_bad_environment_is_status_2(tmp_path):
+    np.save(tmp_path / "a.npy", np.broadcast_to(np.eye(20), (500, 20, 20)))
+    for command in (["invert", str(tmp_path / "a.npy")], ["info"], ["compare", "--m", "2"]):
+        process = subprocess.run(
+            [sys.executable, "-m", "stackinv", *command],
+            env={**os.environ, "STACKINV_NUM_THREADS": "many"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert process.returncode == 2
+        assert "STACKINV_NUM_THREADS='many'" in one_line(process.stderr)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.nonsense", "ends in one of"), ("no/such.svg", "no file can be written")]
+)
+def test_a_picture_that_cannot_be_drawn_is_refused_before_the_timing(name, text, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(_compare, "compare", lambda *_: pytest.fail("timed"))
+    assert _cli.main(["compare", "--plot", str(tmp_path / name)]) == 1
+    assert text in one_line(capsys.readouterr().err)
 
 
 def test_truncated_archive_and_unwritable(invert, tmp_path, capsys):

@@ -133,6 +133,13 @@ def test_array_likes():
         assert_inverses(stackinv.inv(a), a)
 
 
+@pytest.mark.parametrize("dtype", NATIVE)
+def test_zeros_are_positive_as_numpys(dtype):
+    for a in (np.eye(3), np.diag([2, 4, 5]), np.tri(3), np.tri(3).T):
+        result = stackinv.inv(a.astype(dtype))
+        np.testing.assert_array_equal(np.signbit(result.real), np.signbit(np.linalg.inv(a.astype(dtype)).real))
+
+
 def test_examples_of_numpys_reference_page():
     a = np.array([[1.0, 2.0], [3.0, 4.0]])
     ainv = stackinv.inv(a)

@@ -109,6 +109,81 @@ def test_blas_is_limited_while_the_stack_is_shared_out(blas_threads):
     assert blas_threads() == before
 
 
+def test_blas_is_limited_in_any_thread_and_restored_whoever_leaves_last(blas_threads):
+    from stackinv import _blas
+
+    own = {lib.filepath for lib in _blas.libraries()}
+    a = well_conditioned((3, 70, 70))
+    before = blas_threads()
+    stackinv.inv(a)
+    seen, inside, go = [], threading.Event(), threading.Event()
+
+    def look(done, total):
+        seen.append(max(count for path, count in blas_threads().items() if path in own))
+        inside.set()
+        go.wait()
+
+    thread = threading.Thread(target=lambda: stackinv.inv(a, workers=1, callback=look))
+
+    def start(done, total):
+        if not inside.is_set():
+            thread.start()
+            inside.wait()
+
+    stackinv.inv(a, workers=1, callback=start)
+    go.set()
+    thread.join()
+    assert set(seen) == {1}
+    assert blas_threads() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX signals")
+def test_a_signal_handler_may_call_too():
+    output = run("""
+    import random, signal
+    import numpy as np, stackinv
+    from threadpoolctl import ThreadpoolController
+    counts = lambda: [lib.num_threads for lib in ThreadpoolController().select(user_api="blas").lib_controllers]
+    before = counts()
+    a = np.random.default_rng(0).standard_normal((1, 70, 70))
+    expected, handled = stackinv.inv(a), []
+    signal.signal(signal.SIGALRM, lambda *_: handled.append(stackinv.inv(a)))
+    while len(handled) < 2000:
+        signal.setitimer(signal.ITIMER_REAL, random.random() * 3e-4 + 1e-6)
+        np.testing.assert_array_equal(stackinv.inv(a), expected)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    print(all(np.array_equal(x, expected) for x in handled), counts() == before)
+    """)
+    assert output == "True True\n"
+
+
+def test_called_from_a_thread_of_another_openmp_team(tmp_path):
+    """A caller's own parallel region, in which threads have numbers that are not ours."""
+    (tmp_path / "team.c").write_text(
+        "#include <omp.h>\nvoid team(void (*call)(void)) {\n#pragma omp parallel num_threads(4)\n{ call(); } }\n"
+    )
+    library = tmp_path / "team.so"
+    subprocess.run(["cc", "-fopenmp", "-shared", "-fPIC", "team.c", "-o", library], cwd=tmp_path, check=True)
+    output = run(f"""
+    import ctypes
+    import numpy as np, stackinv
+    stacks = [np.random.default_rng(0).standard_normal((n, m, m)) for n, m in ((4, 3), (300, 40))]
+    expected = [stackinv.inv(a) for a in stacks]
+    right = []
+
+    @ctypes.CFUNCTYPE(None)
+    def call():
+        for _ in range(50):
+            for a, x in zip(stacks, expected):
+                for workers in (1, 2):
+                    right.append(np.array_equal(stackinv.inv(a, workers=workers), x))
+
+    ctypes.CDLL({str(library)!r}).team(call)
+    print(len(right), all(right))
+    """)
+    assert output == "800 True\n"
+
+
 def test_callback_reports_progress_and_stops():
     a = well_conditioned((3, 400, 20, 20))
     for stack in (a, a.astype(">f8"), a[:1]):

@@ -6,6 +6,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
@@ -139,3 +140,9 @@ def test_cgroup_quota(tmp_path, membership, files, cores):
     if membership is not None:
         (tmp_path / "self").write_text(membership)
     assert _workers.quota(tmp_path / "self", root) == cores
+
+
+def test_more_workers_than_any_machine_has():
+    a = np.broadcast_to(2 * np.eye(20), (500, 20, 20))
+    for workers in (1000, 1 << 20, 10**30):
+        np.testing.assert_array_equal(stackinv.inv(a, workers=workers), a / 4)

@@ -6,14 +6,16 @@ rule: while anybody is inside, the smallest limit holds; when the last one leave
 """
 
 import functools
+import itertools
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import scipy
 from threadpoolctl import LibController, ThreadpoolController
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal's handler may come back to it
 _limits: dict[object, int] = {}
 _before: list[int] | None = None
 
@@ -28,19 +30,37 @@ def libraries() -> list[LibController]:
     return own or found
 
 
+@functools.cache
+def _setters() -> list[Callable[[int], object]]:
+    """What sets the number of threads of each library.
+
+    threadpoolctl lets but one thread set that of an OpenBLAS with its own threads, so that one is called directly.
+    """
+    setters = []
+    for lib in libraries():
+        setter: Callable[[int], object] = lib.set_num_threads
+        if lib.internal_api == "openblas" and lib.threading_layer == "pthreads":
+            for prefix, suffix in itertools.product(("", "scipy_"), ("", "64_", "_64")):
+                setter = getattr(lib.dynlib, f"{prefix}openblas_set_num_threads{suffix}", setter)
+        setters.append(setter)
+    return setters
+
+
 def _apply() -> None:
-    # Called again after an interruption, each step ends in the same state.
+    # Called again after an interruption, or by a signal's handler in the midst of it, each step ends in the same state.
     global _before
+    libs = libraries()
     if _limits:
+        counts = [lib.get_num_threads() for lib in libs]
         if _before is None:
-            _before = [lib.get_num_threads() for lib in libraries()]
-        for lib in libraries():
+            _before = counts
+        for lib, set_num_threads in zip(libs, _setters(), strict=True):
             if lib.get_num_threads() != min(_limits.values()):
-                lib.set_num_threads(min(_limits.values()))
-    elif _before is not None:
-        for lib, count in zip(libraries(), _before, strict=True):
+                set_num_threads(min(_limits.values()))
+    elif (before := _before) is not None:
+        for lib, set_num_threads, count in zip(libs, _setters(), before, strict=True):
             if lib.get_num_threads() != count:
-                lib.set_num_threads(count)
+                set_num_threads(count)
         _before = None
 
 
@@ -63,7 +83,7 @@ def leave(token: object) -> None:
 def _after_fork_in_child() -> None:
     # The threads that were inside, and held the lock perhaps, do not exist here.
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _limits.clear()
     _apply()
 

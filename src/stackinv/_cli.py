@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -26,6 +27,9 @@ class _UsageError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may not fit the terminal's encoding
     options = _parser().parse_args(arguments)
     try:
         with _sigterm_as_interrupt():
@@ -40,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else error, 1)
     except (np.linalg.LinAlgError, RuntimeError) as error:
         return _fail(error, 1)
+    except ValueError as error:  # from the environment
+        return _fail(error, 2)
     return 0
 
 
@@ -132,6 +138,8 @@ def _orders(text: str) -> list[int]:
 
 
 def _run_compare(options: argparse.Namespace) -> None:
+    if options.plot:
+        _compare.check_plot(options.plot)
     workers = _workers.get_workers() if options.workers is None else options.workers
     result = _compare.compare(options.m, options.stack_bytes, workers, options.timeout)
     print(_compare.table(result))
@@ -144,9 +152,11 @@ def _invert(options: argparse.Namespace) -> None:
     stack = _load(options.stack)
     try:
         result_type = _inv.types(stack.dtype, options.dtype)[1]
-    except TypeError as error:
+    except (TypeError, ValueError, SyntaxError) as error:
         raise _UsageError(f"{options.stack}: {error}") from None
-    target = options.output or options.stack.with_suffix(".inv.npy")
+    target = (options.output or options.stack.with_suffix(".inv.npy")).resolve()
+    if target.exists() and not target.is_file():
+        raise _UsageError(f"{target}: not a regular file")
     start = time.perf_counter()
     with _replaced_when_done(target) as part:
         inverse = _create(part, stack.shape, result_type)
@@ -176,17 +186,22 @@ def _count(stack: np.ndarray[Any, Any]) -> int:
 
 def _load(path: Path) -> np.ndarray[Any, Any]:
     try:
+        with path.open("rb") as file:
+            magic = file.read(6)
+        if magic[:2] == b"PK":
+            raise _UsageError(f"{path}: an archive of arrays; expected a .npy file with one")
+        if magic != b"\x93NUMPY":
+            raise _UsageError(f"{path}: not a .npy file")
         try:
             stack = np.load(path, mmap_mode="r", allow_pickle=False)
-        except ValueError:
-            stack = np.load(path, allow_pickle=False)  # an array without elements cannot be mapped
+        except ValueError:  # an array without elements cannot be mapped
+            stack = np.load(path, allow_pickle=False)
     except OSError as error:
         raise _UsageError(f"{path}: {error.strerror or error}") from None
-    except (ValueError, EOFError) as error:
+    except _UsageError:
+        raise
+    except Exception as error:  # a damaged header can raise nearly anything
         raise _UsageError(f"{path}: not a .npy file of numbers ({error})") from None
-    if not isinstance(stack, np.ndarray):
-        stack.close()
-        raise _UsageError(f"{path}: an archive of arrays; expected a .npy file with one")
     if stack.ndim < 2 or stack.shape[-1] != stack.shape[-2]:
         raise _UsageError(f"{path}: shape {stack.shape}, expected (..., M, M)")
     return stack
@@ -201,7 +216,7 @@ def _replaced_when_done(target: Path) -> Iterator[Path]:
     """
     part = target.with_name(f".{target.name}.part")
     with part.open("ab") as lock:
-        if not _locked(lock.fileno()):
+        if not _locked(lock.fileno(), part):
             raise RuntimeError(f"{target}: another process is writing this file")
         try:
             yield part
@@ -213,16 +228,20 @@ def _replaced_when_done(target: Path) -> Iterator[Path]:
             raise
 
 
-def _locked(descriptor: int) -> bool:
+def _locked(descriptor: int, path: Path) -> bool:
+    """Whether this process has the file to itself, and the file is still the one of that name."""
     try:
         import fcntl
-    except ImportError:
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):  # a system or a file system without locks
         return True
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
         return False
-    return True
 
 
 def _create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:

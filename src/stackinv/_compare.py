@@ -1,7 +1,6 @@
 """`stackinv compare`: stackinv and its alternatives timed on this machine, each in a process of its own."""
 
 import importlib.metadata
-import importlib.util
 import json
 import platform
 import queue
@@ -32,9 +31,17 @@ def compare(orders: list[int], stack_bytes: int, workers: int, timeout: float) -
     """Time every installed contender on float64 stacks of these orders and this size."""
     result = Comparison({m: max(1, stack_bytes // (8 * m * m)) for m in orders}, workers)
     for name in CONTENDERS:
-        if importlib.util.find_spec(name) is not None:
+        if name == "stackinv" or _installed(name):
             result.times[name] = _time(name, result.lengths, workers, timeout)
     return result
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _time(name: str, lengths: dict[int, int], workers: int, timeout: float) -> dict[int, float | str]:
@@ -114,12 +121,25 @@ def table(result: Comparison) -> str:
     return "\n".join([head, "", lines[0], "  ".join("-" * width for width in widths), *lines[1:], *notes])
 
 
-def plot(result: Comparison, path: Path) -> None:
-    """Draw the times and the speed-ups into a file whose ending says the format."""
+def check_plot(path: Path) -> None:
+    """Say before the timing whether a picture can be drawn into this file."""
     try:
-        import matplotlib
+        from matplotlib.backend_bases import FigureCanvasBase
     except ImportError:
         raise RuntimeError("--plot needs matplotlib: pip install 'stackinv[plot]'") from None
+    known = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix[1:].lower() not in known:
+        raise RuntimeError(
+            f"{path}: the name of a picture ends in one of {', '.join(f'.{end}' for end in sorted(known))}"
+        )
+    if path.is_dir() or not path.parent.is_dir():
+        raise RuntimeError(f"{path}: no file can be written there")
+
+
+def plot(result: Comparison, path: Path) -> None:
+    """Draw the times and the speed-ups into a file whose ending says the format."""
+    import matplotlib
+
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
     from matplotlib import ticker
@@ -143,9 +163,5 @@ def plot(result: Comparison, path: Path) -> None:
         axes.grid(alpha=0.3)
     left.legend(frameon=False)
     figure.suptitle(f"Inverting stacks of float64 matrices, {result.workers} threads", fontsize=11)
-    try:
-        figure.savefig(path)
-    except ValueError as error:
-        raise RuntimeError(f"{path}: {error}") from None
-    finally:
-        plt.close(figure)
+    figure.savefig(path)
+    plt.close(figure)

@@ -268,10 +268,18 @@ cdef blas_int getrf_getri(
     return info
 
 
-cdef bint invert_one(const Stack *s, const Workspace *w, const number *_, Py_ssize_t i) noexcept nogil:
+cdef void clear_negative_zeros(number *a, Py_ssize_t m, Py_ssize_t ld) noexcept nogil:
+    """getri leaves -0 in the triangle of zeros of a triangular matrix; NumPy solves for the identity and has 0."""
+    cdef Py_ssize_t i, j
+    for j in range(m):
+        for i in range(m):
+            a[j * ld + i] += 0
+
+
+cdef bint invert_one(const Stack *s, const Workspace *w, const number *_, int thread, Py_ssize_t i) noexcept nogil:
     """Invert matrix i of the stack; whether it is singular."""
     cdef Place at = locate(s, i)
-    cdef char *mine = w.start + threadid() * w.per_thread
+    cdef char *mine = w.start + thread * w.per_thread
     cdef number *a = <number *> mine
     cdef number *work = <number *> (mine + w.work_offset)
     cdef blas_int *pivots = <blas_int *> (mine + w.pivots_offset)
@@ -293,6 +301,7 @@ cdef bint invert_one(const Stack *s, const Workspace *w, const number *_, Py_ssi
         write_nan(s, at.out)
         return True
 
+    clear_negative_zeros(a, s.m, w.ld)
     if s.rcond:
         (<double *> at.rcond)[0] = 1 / a_norm / norm1(a, s.m, w.ld)
     if number is float or number is floatcomplex:
@@ -304,21 +313,20 @@ cdef bint invert_one(const Stack *s, const Workspace *w, const number *_, Py_ssi
 
 cdef void invert_share(
     const Stack *s, const Workspace *w, const number *tag, Py_ssize_t *next, Py_ssize_t last, Py_ssize_t chunk,
-    Py_ssize_t *singular, crew *team,
+    Py_ssize_t *singular, crew *team, int thread, int size,
 ) noexcept nogil:
-    """One thread's part: invert chunk after chunk until none is left before `last`."""
+    """The part of one thread of `size`: invert chunk after chunk until none is left before `last`."""
     cdef Py_ssize_t found = 0, i
     cdef Py_ssize_t first = take(next, chunk)
-    cdef int size = omp_get_num_threads()
     crew_start(team)
     while first < last:
         for i in range(first, min(first + chunk, last)):
-            found += invert_one(s, w, tag, i)
-        if threadid() == 0:
+            found += invert_one(s, w, tag, thread, i)
+        if thread == 0:
             crew_make_room(team, size)
         first = take(next, chunk)
     take(singular, found)
-    if threadid() == 0:
+    if thread == 0:
         crew_wait_for_start(team, size)
 
 
@@ -333,11 +341,11 @@ cdef Py_ssize_t invert_range(
     cdef Py_ssize_t chunk = max(<Py_ssize_t> 1, min(<Py_ssize_t> 64, (last - first) // (16 * threads)))
     cdef crew team
     crew_open(&team)
-    if threads == 1:        # spares one small matrix the start of a team
-        invert_share(s, w, tag, &first, last, chunk, &singular, &team)
+    if threads == 1:        # spares one small matrix the start of a team; threadid() would be that of a caller's team
+        invert_share(s, w, tag, &first, last, chunk, &singular, &team, 0, 1)
     else:
         with parallel(num_threads=threads):
-            invert_share(s, w, tag, &first, last, chunk, &singular, &team)
+            invert_share(s, w, tag, &first, last, chunk, &singular, &team, threadid(), omp_get_num_threads())
     return singular
 
 
@@ -431,7 +439,7 @@ cdef Py_ssize_t share(
     cdef Workspace w
 
     if s.m >= LEAST_SHARED_M and n * seconds > LEAST_SHARED_SECONDS:
-        team = min(<Py_ssize_t> (_workers.resolve(workers) if workers is None else workers), <Py_ssize_t> 1 << 16)
+        team = min(_workers.resolve(None) if workers is None else workers, _workers.available_cpus())
     pinned = team > 1 or s.m >= LEAST_THREADED_M
     token = object()
     try:

@@ -334,13 +334,24 @@ def _apart(array: Array, result: Array) -> Array:
         and array.strides == result.strides
         and array.itemsize == result.itemsize
     )
-    if same:
+    if same and not _may_overlap_itself(result):
         return array
     try:
-        overlap = np.shares_memory(array, result, max_work=10_000)  # type: ignore[arg-type]  # NumPy's stubs know fewer values than NumPy
+        overlap = same or np.shares_memory(array, result, max_work=10_000)  # type: ignore[arg-type]  # NumPy's stubs know fewer values than NumPy
     except np.exceptions.TooHardError:
         overlap = True
     return array.copy() if overlap else array
+
+
+def _may_overlap_itself(array: Array) -> bool:
+    """Whether two elements may lie in one place: no axis, from the finest on, is known to step over the finer ones."""
+    reach = array.itemsize
+    for stride, size in sorted(zip(map(abs, array.strides), array.shape, strict=True)):
+        if size > 1:
+            if stride < reach:
+                return True
+            reach += stride * (size - 1)
+    return False
 
 
 def _is_native(array: Array, calculation: str) -> bool:
@@ -366,24 +377,25 @@ def _invert_converted(
     )
     singular = done = 0
     most = max(1, _BUFFER_BYTES // (array.shape[-1] ** 2 * np.dtype(calculation).itemsize))
-    with np.errstate(all="ignore"):
-        for block, _ in blocks(array.shape[:-2], most):
-            target = result[block]
-            buffer = target if in_result else np.empty(target.shape, calculation)
+    for block, _ in blocks(array.shape[:-2], most):
+        target = result[block]
+        buffer = target if in_result else np.empty(target.shape, calculation)
+        with np.errstate(all="ignore"):
             np.copyto(buffer, array[block], casting="same_kind")
-            goal = target if _is_native(result, calculation) else buffer
-            singular += _core.invert(
-                buffer,
-                goal,
-                info[block],
-                None if rcond is None else rcond[block],
-                calculation,
-                workers,
-                None if callback is None else _offset(callback, done, info.size),
-            )
-            if goal is not target:
+        goal = target if _is_native(result, calculation) else buffer
+        singular += _core.invert(
+            buffer,
+            goal,
+            info[block],
+            None if rcond is None else rcond[block],
+            calculation,
+            workers,
+            None if callback is None else _offset(callback, done, info.size),
+        )
+        if goal is not target:
+            with np.errstate(all="ignore"):
                 np.copyto(target, goal, casting="same_kind")
-            done += info[block].size
+        done += info[block].size
     return singular
 
 

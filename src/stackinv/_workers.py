@@ -12,6 +12,7 @@ from typing import SupportsIndex
 
 _set_workers: ContextVar[int | None] = ContextVar("stackinv_workers", default=None)
 _forked = False
+_MOST = 1 << 16  # no more than fit a C int; a team is never larger than the cores anyway
 
 
 def _after_fork_in_child() -> None:
@@ -44,7 +45,7 @@ def _validated(workers: SupportsIndex) -> int:
         if n < -cpus:
             raise ValueError(f"workers value out of range; got {n}, must not be less than {-cpus}")
         n += 1 + cpus
-    return n
+    return min(n, _MOST)
 
 
 def _default() -> int:
