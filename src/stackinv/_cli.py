@@ -193,7 +193,7 @@ def _load(path: Path) -> np.ndarray[Any, Any]:
         if magic != b"\x93NUMPY":
             raise _UsageError(f"{path}: not a .npy file")
         try:
-            stack = np.load(path, mmap_mode="r", allow_pickle=False)
+            stack: np.ndarray[Any, Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         except ValueError:  # an array without elements cannot be mapped
             stack = np.load(path, allow_pickle=False)
     except OSError as error:
