@@ -338,7 +338,7 @@ cdef Py_ssize_t invert_range(
     Not a prange: GCC puts a barrier in front of the loop that Cython makes of it, and a thread may be long in coming.
     """
     cdef Py_ssize_t singular = 0
-    cdef Py_ssize_t chunk = max(<Py_ssize_t> 1, min(<Py_ssize_t> 64, (last - first) // (16 * threads)))
+    cdef Py_ssize_t chunk = max(<Py_ssize_t> 1, min(<Py_ssize_t> 64, (last - first) // (64 * threads)))
     cdef crew team
     crew_open(&team)
     if threads == 1:        # spares one small matrix the start of a team; threadid() would be that of a caller's team
