@@ -215,17 +215,19 @@ def _replaced_when_done(target: Path) -> Iterator[Path]:
     apart that write to one target.
     """
     part = target.with_name(f".{target.name}.part")
-    with part.open("ab") as lock:
-        if not _locked(lock.fileno(), part):
-            raise RuntimeError(f"{target}: another process is writing this file")
-        try:
+    try:
+        with part.open("ab") as lock:
+            if not _locked(lock.fileno(), part):
+                raise RuntimeError(f"{target}: another process is writing this file")
             yield part
             with part.open("rb") as file:
                 os.fsync(file.fileno())
             part.replace(target)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+    except BaseException:
+        with contextlib.suppress(OSError), part.open("rb") as file:
+            if _locked(file.fileno(), part):  # and so not in use by another process
+                part.unlink()
+        raise
 
 
 def _locked(descriptor: int, path: Path) -> bool:
