@@ -67,7 +67,6 @@ def _apply() -> None:
 def enter(token: object, threads: int) -> int:
     """Limit BLAS to so many threads until `leave(token)`; the limit granted, which is 1 while others are inside."""
     with _lock:
-        _limits.pop(token, None)
         _limits[token] = 1 if _limits else threads
         _apply()
         return _limits[token]

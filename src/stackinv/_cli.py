@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _UsageError as error:
         return _fail(error, 2)
     except KeyboardInterrupt:
-        return _fail("interrupted; nothing was written", 130)
+        return _fail("interrupted", 130)
     except MemoryError as error:
         return _fail(str(error) or "out of memory", 1)
     except OSError as error:
@@ -154,11 +154,11 @@ def _invert(options: argparse.Namespace) -> None:
         result_type = _inv.types(stack.dtype, options.dtype)[1]
     except (TypeError, ValueError, SyntaxError) as error:
         raise _UsageError(f"{options.stack}: {error}") from None
-    target = (options.output or options.stack.with_suffix(".inv.npy")).resolve()
+    target = options.output or options.stack.with_suffix(".inv.npy")
     if target.exists() and not target.is_file():
         raise _UsageError(f"{target}: not a regular file")
     start = time.perf_counter()
-    with _replaced_when_done(target) as part:
+    with _replaced_when_done(target.resolve()) as part:  # a link stays, what it points to is replaced
         inverse = _create(part, stack.shape, result_type)
         singular, first, worst = _invert_pieces(stack, inverse, options)
         if singular and options.on_singular == "raise":
@@ -188,18 +188,17 @@ def _load(path: Path) -> np.ndarray[Any, Any]:
     try:
         with path.open("rb") as file:
             magic = file.read(6)
-        if magic[:2] == b"PK":
-            raise _UsageError(f"{path}: an archive of arrays; expected a .npy file with one")
-        if magic != b"\x93NUMPY":
-            raise _UsageError(f"{path}: not a .npy file")
+    except OSError as error:
+        raise _UsageError(f"{path}: {error.strerror}") from None
+    if magic[:2] == b"PK":
+        raise _UsageError(f"{path}: an archive of arrays; expected a .npy file with one")
+    if magic != b"\x93NUMPY":
+        raise _UsageError(f"{path}: not a .npy file")
+    try:
         try:
             stack: np.ndarray[Any, Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         except ValueError:  # an array without elements cannot be mapped
             stack = np.load(path, allow_pickle=False)
-    except OSError as error:
-        raise _UsageError(f"{path}: {error.strerror or error}") from None
-    except _UsageError:
-        raise
     except Exception as error:  # a damaged header can raise nearly anything
         raise _UsageError(f"{path}: not a .npy file of numbers ({error})") from None
     if stack.ndim < 2 or stack.shape[-1] != stack.shape[-2]:

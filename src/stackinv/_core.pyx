@@ -28,13 +28,13 @@ cdef extern from "threads.h":
     const int STACKINV_OPENMP
     int omp_get_max_threads() nogil
     int omp_get_num_threads() nogil
-    Py_ssize_t take(Py_ssize_t *next, Py_ssize_t chunk) nogil
-    ctypedef struct crew:
+    Py_ssize_t take(Py_ssize_t *counter, Py_ssize_t amount) nogil
+    ctypedef struct team:
         pass
-    void crew_open(crew *c) nogil
-    void crew_start(crew *c) nogil
-    void crew_make_room(crew *c, int size) nogil
-    void crew_wait_for_start(crew *c, int size) nogil
+    void team_open(team *t) nogil
+    void team_start(team *t) nogil
+    void team_make_room(team *t, int size) nogil
+    void team_wait_for_start(team *t, int size) nogil
     size_t thread_stack_size() nogil
 
 cdef extern from "transpose.h":
@@ -134,16 +134,14 @@ cdef inline void copy_square(
 ) noexcept nogil:
     # Strides are in bytes. Whole squares have loops of known length, which the compiler unrolls.
     cdef Py_ssize_t i, j
-    cdef Py_ssize_t size = sizeof(double)
-    if real is double and target_real is double:
-        if height == 8 and width == 8:
-            if column == size and to_row == size:
+    if height == 8 and width == 8:
+        if real is double and target_real is double:
+            if column == 8 and to_row == 8:
                 transpose_square(to, to_column, source, row)
                 return
-            if row == size and to_column == size:
+            if row == 8 and to_column == 8:
                 transpose_square(to, to_row, source, column)
                 return
-    if height == 8 and width == 8:
         for j in range(8):
             for i in range(8):
                 (<target_real *> (<char *> to + i * to_row + j * to_column))[0] = (
@@ -313,21 +311,21 @@ cdef bint invert_one(const Stack *s, const Workspace *w, const number *_, int th
 
 cdef void invert_share(
     const Stack *s, const Workspace *w, const number *tag, Py_ssize_t *next, Py_ssize_t last, Py_ssize_t chunk,
-    Py_ssize_t *singular, crew *team, int thread, int size,
+    Py_ssize_t *singular, team *members, int thread, int size,
 ) noexcept nogil:
     """The part of one thread of `size`: invert chunk after chunk until none is left before `last`."""
     cdef Py_ssize_t found = 0, i
     cdef Py_ssize_t first = take(next, chunk)
-    crew_start(team)
+    team_start(members)
     while first < last:
         for i in range(first, min(first + chunk, last)):
             found += invert_one(s, w, tag, thread, i)
         if thread == 0:
-            crew_make_room(team, size)
+            team_make_room(members, size)
         first = take(next, chunk)
     take(singular, found)
     if thread == 0:
-        crew_wait_for_start(team, size)
+        team_wait_for_start(members, size)
 
 
 cdef Py_ssize_t invert_range(
@@ -339,13 +337,13 @@ cdef Py_ssize_t invert_range(
     """
     cdef Py_ssize_t singular = 0
     cdef Py_ssize_t chunk = max(<Py_ssize_t> 1, min(<Py_ssize_t> 64, (last - first) // (64 * threads)))
-    cdef crew team
-    crew_open(&team)
+    cdef team members
+    team_open(&members)
     if threads == 1:        # spares one small matrix the start of a team; threadid() would be that of a caller's team
-        invert_share(s, w, tag, &first, last, chunk, &singular, &team, 0, 1)
+        invert_share(s, w, tag, &first, last, chunk, &singular, &members, 0, 1)
     else:
         with parallel(num_threads=threads):
-            invert_share(s, w, tag, &first, last, chunk, &singular, &team, threadid(), omp_get_num_threads())
+            invert_share(s, w, tag, &first, last, chunk, &singular, &members, threadid(), omp_get_num_threads())
     return singular
 
 
@@ -382,12 +380,11 @@ cdef blas_int LEAST_THREADED_M = 65
 cdef size_t LEAST_STACK_FOR_BLAS_THREADS = 4 << 20
 
 
-def override_sharing(least_m=None, least_seconds=None):
-    """For bench/sharing.py, which measures these two."""
+def override_sharing(least_m, least_seconds):
+    """Set the two for bench/sharing.py, which measures them; what they were."""
     global LEAST_SHARED_M, LEAST_SHARED_SECONDS
     before = LEAST_SHARED_M, LEAST_SHARED_SECONDS
-    LEAST_SHARED_M = before[0] if least_m is None else least_m
-    LEAST_SHARED_SECONDS = before[1] if least_seconds is None else least_seconds
+    LEAST_SHARED_M, LEAST_SHARED_SECONDS = least_m, least_seconds
     return before
 
 
@@ -434,28 +431,28 @@ cdef Py_ssize_t share(
     """Invert all n matrices of the stack; how many of them are singular."""
     cdef double seconds = estimate_seconds(tag, s.m), start
     cdef Py_ssize_t first = 0, last, singular = 0
-    cdef int team = 1, in_blas = 1
+    cdef int threads = 1, in_blas = 1
     cdef bint pinned
     cdef Workspace w
 
     if s.m >= LEAST_SHARED_M and n * seconds > LEAST_SHARED_SECONDS:
-        team = min(_workers.resolve(None) if workers is None else workers, _workers.available_cpus())
-    pinned = team > 1 or s.m >= LEAST_THREADED_M
+        threads = min(_workers.resolve(None) if workers is None else workers, _workers.available_cpus())
+    pinned = threads > 1 or s.m >= LEAST_THREADED_M
     token = object()
     try:
-        if team > 1 and blas_threads_pay(n, s.m, team):
-            in_blas = _blas.enter(token, team)
+        if threads > 1 and blas_threads_pay(n, s.m, threads):
+            in_blas = _blas.enter(token, threads)
         elif pinned:
             _blas.enter(token, 1)
-        team = min(<Py_ssize_t> team, n) if in_blas == 1 else 1
-        allocate(&w, tag, s.m, team)
+        threads = min(<Py_ssize_t> threads, n) if in_blas == 1 else 1
+        allocate(&w, tag, s.m, threads)
         try:
             while first < n:
-                last = min(n, first + team * max(<Py_ssize_t> 1, <Py_ssize_t> (CHUNK_SECONDS / seconds)))
+                last = min(n, first + threads * max(<Py_ssize_t> 1, <Py_ssize_t> (CHUNK_SECONDS / seconds)))
                 start = perf_counter()
                 with nogil:
-                    singular += invert_range(s, &w, tag, first, last, team)
-                seconds = max(1e-9, (perf_counter() - start) * team / (last - first))
+                    singular += invert_range(s, &w, tag, first, last, threads)
+                seconds = max(1e-9, (perf_counter() - start) * threads / (last - first))
                 first = last
                 PyErr_CheckSignals()
                 if callback is not None:

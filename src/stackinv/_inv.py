@@ -336,15 +336,15 @@ def _apart(array: Array, result: Array) -> Array:
     )
     if same and not _may_overlap_itself(result):
         return array
-    try:
-        overlap = same or np.shares_memory(array, result, max_work=10_000)  # type: ignore[arg-type]  # NumPy's stubs know fewer values than NumPy
+    try:  # the stubs know fewer values of max_work than NumPy
+        overlap = same or np.shares_memory(array, result, max_work=10_000)  # type: ignore[arg-type]
     except np.exceptions.TooHardError:
         overlap = True
     return array.copy() if overlap else array
 
 
 def _may_overlap_itself(array: Array) -> bool:
-    """Whether two elements may lie in one place: no axis, from the finest on, is known to step over the finer ones."""
+    """False if every axis, from the finest on, is sure to step over all finer ones; else elements may coincide."""
     reach = array.itemsize
     for stride, size in sorted(zip(map(abs, array.strides), array.shape, strict=True)):
         if size > 1:

@@ -59,33 +59,33 @@ typedef struct {
 #ifdef __linux__
     struct timespec opened;
 #endif
-} crew;
+} team;
 
-static void crew_open(crew *c)
+static void team_open(team *t)
 {
-    c->started = c->moved = 0;
+    t->started = t->moved = 0;
 #ifdef __linux__
-    clock_gettime(CLOCK_MONOTONIC, &c->opened);
+    clock_gettime(CLOCK_MONOTONIC, &t->opened);
 #endif
 }
 
-static void crew_start(crew *c)
+static void team_start(team *t)
 {
-    __atomic_fetch_add(&c->started, 1, __ATOMIC_RELEASE);
+    __atomic_fetch_add(&t->started, 1, __ATOMIC_RELEASE);
 }
 
-/* If somebody has not started after 100 microseconds, leave this processor to him and go to another. */
-static void crew_make_room(crew *c, int size)
+/* If a member has not started after 100 microseconds, leave this processor to it and go to another. */
+static void team_make_room(team *t, int size)
 {
 #ifdef __linux__
     struct timespec now;
     cpu_set_t all, others;
-    if (c->moved || __atomic_load_n(&c->started, __ATOMIC_ACQUIRE) >= size)
+    if (t->moved || __atomic_load_n(&t->started, __ATOMIC_ACQUIRE) >= size)
         return;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    if ((now.tv_sec - c->opened.tv_sec) * 1000000000L + now.tv_nsec - c->opened.tv_nsec < 100000L)
+    if ((now.tv_sec - t->opened.tv_sec) * 1000000000L + now.tv_nsec - t->opened.tv_nsec < 100000L)
         return;
-    c->moved = 1;
+    t->moved = 1;
     if (sched_getaffinity(0, sizeof all, &all) == 0 && CPU_COUNT(&all) > 1) {
         others = all;
         CPU_CLR(sched_getcpu(), &others);
@@ -95,11 +95,11 @@ static void crew_make_room(crew *c, int size)
 #endif
 }
 
-static void crew_wait_for_start(crew *c, int size)
+static void team_wait_for_start(team *t, int size)
 {
 #ifdef __linux__
-    while (!c->moved && __atomic_load_n(&c->started, __ATOMIC_ACQUIRE) < size)
-        crew_make_room(c, size);
+    while (!t->moved && __atomic_load_n(&t->started, __ATOMIC_ACQUIRE) < size)
+        team_make_room(t, size);
 #endif
 }
 
