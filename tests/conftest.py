@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from stackinv import _core
+
 NATIVE = ["f4", "f8", "c8", "c16"]
+BUILDS = [name for name, _, runs_here in _core.builds() if runs_here]
 INTEGERS = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"]
 
 
@@ -42,12 +45,29 @@ def _no_settings_from_outside(monkeypatch):
 
 
 @pytest.fixture
+def lapack_engine():
+    """Stacks of any kind go to LAPACK, those too for which the lanes engine is there."""
+    _core.use_engine("lapack")
+    yield
+    _core.use_engine(None)
+
+
+@pytest.fixture
+def lanes_engine():
+    """A function that makes the lanes engine calculate everything, with the kernels of this name."""
+    _core.use_engine("lanes")
+    yield _core.use_build
+    _core.use_engine(None)
+    _core.use_build(None)
+
+
+@pytest.fixture
 def blas_threads():
     """A function that tells how many threads each BLAS of the process would use."""
     from threadpoolctl import ThreadpoolController
 
     import stackinv
 
-    stackinv.inv(np.eye(64)[None])
+    stackinv.inv(np.eye(300)[None])
     controller = ThreadpoolController()
     return lambda: {lib.filepath: lib.get_num_threads() for lib in controller.select(user_api="blas").lib_controllers}

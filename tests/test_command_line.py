@@ -159,7 +159,7 @@ def test_output_must_be_a_file_and_links_are_followed(invert, tmp_path):
 
 
 def test_bad_environment_is_status_2(tmp_path):
-    np.save(tmp_path / "a.npy", np.broadcast_to(np.eye(20), (500, 20, 20)))
+    np.save(tmp_path / "a.npy", np.broadcast_to(np.eye(20), (3000, 20, 20)))
     for command in (["invert", str(tmp_path / "a.npy")], ["info"], ["compare", "--m", "2"]):
         process = subprocess.run(
             [sys.executable, "-m", "stackinv", *command],

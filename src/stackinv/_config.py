@@ -15,7 +15,7 @@ def show_config(mode: Literal["stdout"] = ...) -> None: ...
 @overload
 def show_config(mode: Literal["dicts"]) -> dict[str, Any]: ...
 def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] | None:
-    """Show versions, the BLAS found, OpenMP and the default number of workers.
+    """Show versions, the instruction set in use, the BLAS found, OpenMP and the default number of workers.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
     --------
     >>> import stackinv
     >>> sorted(stackinv.show_config(mode="dicts"))
-    ['BLAS', 'OpenMP', 'Versions', 'Workers']
+    ['BLAS', 'OpenMP', 'SIMD', 'Versions', 'Workers']
     """
     if mode not in ("stdout", "dicts"):
         raise ValueError(f"mode must be 'stdout' or 'dicts', not {mode!r}")
@@ -47,6 +47,11 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
             "NumPy": np.__version__,
             "SciPy": scipy.__version__,
             "machine": f"{platform.system()} {platform.machine()}",
+        },
+        "SIMD": {
+            "kernels": _core.build_used(),
+            "built for": ", ".join(name for name, _, _ in _core.builds()),
+            "run here": ", ".join(name for name, _, runs_here in _core.builds() if runs_here),
         },
         "BLAS": [{key: value for key, value in lib.info().items() if key in _BLAS_KEYS} for lib in _blas.libraries()]
         or "not recognised, and so not limited to one thread",

@@ -17,6 +17,8 @@ from scipy.linalg.cython_lapack cimport (
 
 include "blas_int.pxi"
 
+import os
+import warnings
 from time import perf_counter
 
 from stackinv import _blas, _workers
@@ -52,261 +54,29 @@ def openmp_max_threads():
     return omp_get_max_threads()
 
 
-ctypedef float complex floatcomplex
-ctypedef double complex doublecomplex
-
-ctypedef fused real:
-    float
-    double
-
-ctypedef fused target_real:
-    float
-    double
-
-ctypedef fused number:
-    float
-    double
-    floatcomplex
-    doublecomplex
-
-
-cdef struct Stack:
-    # The axes of the stack, and where each of its matrices, results and outcomes lies. Strides are in bytes.
-    int ndim
-    Py_ssize_t shape[62]
-    char *a
-    char *out
-    char *info
-    char *rcond                     # NULL if nobody asked
-    Py_ssize_t a_strides[62]
-    Py_ssize_t out_strides[62]
-    Py_ssize_t info_strides[62]
-    Py_ssize_t rcond_strides[62]
-    blas_int m
-    int parts                       # reals in an element: 1, or 2 for complex
-    bint a_single
-    bint out_single
-    Py_ssize_t a_row
-    Py_ssize_t a_column
-    Py_ssize_t out_row
-    Py_ssize_t out_column
-
-
-cdef struct Place:
-    char *a
-    char *out
-    char *info
-    char *rcond
+include "stack.pxi"
 
 
 cdef struct Workspace:
-    # One allocation: for each thread a matrix in Fortran order, getri's workspace and the pivots.
+    # One allocation, a part of it for each thread.
     void *block
     char *start
     Py_ssize_t per_thread
+    int unit                        # matrices that are inverted at once
+    # LAPACK engine: a matrix in Fortran order, getri's workspace and the pivots.
     Py_ssize_t work_offset
     Py_ssize_t pivots_offset
-    blas_int ld                     # of the matrix
+    blas_int ld
     blas_int lwork
+    # Lanes engine: what the kernel asks for, and a tile of results on their way past the caches.
+    const kernels *lanes            # NULL for LAPACK
+    int type
+    Py_ssize_t staged_offset
+    Py_ssize_t staged               # its bytes, 0 if results are written where they go
 
 
-cdef Place locate(const Stack *s, Py_ssize_t i) noexcept nogil:
-    cdef Place place
-    cdef Py_ssize_t k
-    cdef int d
-    place.a, place.out, place.info, place.rcond = s.a, s.out, s.info, s.rcond
-    for d in range(s.ndim - 1, -1, -1):
-        if d:
-            k = i % s.shape[d]
-            i = i // s.shape[d]
-        else:
-            k = i
-        place.a += k * s.a_strides[d]
-        place.out += k * s.out_strides[d]
-        place.info += k * s.info_strides[d]
-        place.rcond += k * s.rcond_strides[d]
-    return place
-
-
-cdef inline void copy_square(
-    target_real *to, Py_ssize_t to_row, Py_ssize_t to_column,
-    const real *source, Py_ssize_t row, Py_ssize_t column, Py_ssize_t height, Py_ssize_t width,
-) noexcept nogil:
-    # Strides are in bytes. Whole squares have loops of known length, which the compiler unrolls.
-    cdef Py_ssize_t i, j
-    if height == 8 and width == 8:
-        if real is double and target_real is double:
-            if column == 8 and to_row == 8:
-                transpose_square(to, to_column, source, row)
-                return
-            if row == 8 and to_column == 8:
-                transpose_square(to, to_row, source, column)
-                return
-        for j in range(8):
-            for i in range(8):
-                (<target_real *> (<char *> to + i * to_row + j * to_column))[0] = (
-                    <target_real> (<const real *> (<const char *> source + i * row + j * column))[0]
-                )
-    else:
-        for j in range(width):
-            for i in range(height):
-                (<target_real *> (<char *> to + i * to_row + j * to_column))[0] = (
-                    <target_real> (<const real *> (<const char *> source + i * row + j * column))[0]
-                )
-
-
-cdef void copy_matrix(
-    target_real *to, Py_ssize_t to_row, Py_ssize_t to_column,
-    const real *source, Py_ssize_t row, Py_ssize_t column, Py_ssize_t m, int parts,
-) noexcept nogil:
-    """A matrix of any strides (in bytes) and precision into another; `parts` is 2 for complex elements, else 1.
-
-    In squares of 8 by 8, so that each cache line is used whole on both sides whatever the strides are, eight rows after
-    eight rows.
-    """
-    cdef Py_ssize_t top, left, p
-    for top in range(0, m, 8):
-        for left in range(0, m, 8):
-            for p in range(parts):
-                copy_square(
-                    <target_real *> (<char *> (to + p) + top * to_row + left * to_column), to_row, to_column,
-                    <const real *> (<const char *> (source + p) + top * row + left * column), row, column,
-                    min(m - top, <Py_ssize_t> 8), min(m - left, <Py_ssize_t> 8),
-                )
-
-
-cdef void read_matrix(target_real *to, Py_ssize_t ld, const Stack *s, const char *at) noexcept nogil:
-    """From where the user has it into Fortran order and the type of the calculation.
-
-    What is far apart in the user's memory is the outer loop, there and in write_matrix.
-    """
-    cdef Py_ssize_t near = s.parts * sizeof(target_real), far = ld * near
-    cdef Py_ssize_t outer = s.a_row, inner = s.a_column
-    if llabs(inner) > llabs(outer):
-        near, far, outer, inner = far, near, inner, outer
-    if s.a_single:
-        copy_matrix(to, near, far, <const float *> at, outer, inner, s.m, s.parts)
-    else:
-        copy_matrix(to, near, far, <const double *> at, outer, inner, s.m, s.parts)
-
-
-cdef void write_matrix(const real *source, Py_ssize_t ld, const Stack *s, char *at) noexcept nogil:
-    cdef Py_ssize_t near = s.parts * sizeof(real), far = ld * near
-    cdef Py_ssize_t outer = s.out_row, inner = s.out_column
-    if llabs(inner) > llabs(outer):
-        near, far, outer, inner = far, near, inner, outer
-    if s.out_single:
-        copy_matrix(<float *> at, outer, inner, source, near, far, s.m, s.parts)
-    else:
-        copy_matrix(<double *> at, outer, inner, source, near, far, s.m, s.parts)
-
-
-cdef void write_nan(const Stack *s, char *at) noexcept nogil:
-    cdef double nan[2]
-    nan[0] = nan[1] = NAN
-    if s.out_single:
-        copy_matrix(<float *> at, s.out_row, s.out_column, nan, 0, 0, s.m, s.parts)
-    else:
-        copy_matrix(<double *> at, s.out_row, s.out_column, nan, 0, 0, s.m, s.parts)
-
-
-cdef double norm1(const number *a, Py_ssize_t m, Py_ssize_t ld) noexcept nogil:
-    """Largest sum of absolute values in a column; NaN if there is one."""
-    cdef double largest = 0, total
-    cdef Py_ssize_t i, j
-    for j in range(m):
-        total = 0
-        for i in range(m):
-            total += abs(a[j * ld + i])
-        if total > largest or isnan(total):
-            largest = total
-            if isnan(total):
-                break
-    return largest
-
-
-cdef blas_int getri_workspace(const number *_, blas_int m) noexcept nogil:
-    """getri's own choice of block size, as the length of its workspace."""
-    cdef number length[1]
-    cdef blas_int query = -1, info = 0
-    if number is float:
-        sgetri(&m, NULL, &m, NULL, length, &query, &info)
-        return <blas_int> length[0]
-    elif number is double:
-        dgetri(&m, NULL, &m, NULL, length, &query, &info)
-        return <blas_int> length[0]
-    elif number is floatcomplex:
-        cgetri(&m, NULL, &m, NULL, length, &query, &info)
-        return <blas_int> length[0].real
-    else:
-        zgetri(&m, NULL, &m, NULL, length, &query, &info)
-        return <blas_int> length[0].real
-
-
-cdef blas_int getrf_getri(
-    number *a, blas_int m, blas_int ld, blas_int *pivots, number *work, blas_int lwork
-) noexcept nogil:
-    cdef blas_int info = 0
-    if number is float:
-        sgetrf(&m, &m, a, &ld, pivots, &info)
-        if info == 0:
-            sgetri(&m, a, &ld, pivots, work, &lwork, &info)
-    elif number is double:
-        dgetrf(&m, &m, a, &ld, pivots, &info)
-        if info == 0:
-            dgetri(&m, a, &ld, pivots, work, &lwork, &info)
-    elif number is floatcomplex:
-        cgetrf(&m, &m, a, &ld, pivots, &info)
-        if info == 0:
-            cgetri(&m, a, &ld, pivots, work, &lwork, &info)
-    else:
-        zgetrf(&m, &m, a, &ld, pivots, &info)
-        if info == 0:
-            zgetri(&m, a, &ld, pivots, work, &lwork, &info)
-    return info
-
-
-cdef void clear_negative_zeros(number *a, Py_ssize_t m, Py_ssize_t ld) noexcept nogil:
-    """getri leaves -0 in the triangle of zeros of a triangular matrix; NumPy solves for the identity and has 0."""
-    cdef Py_ssize_t i, j
-    for j in range(m):
-        for i in range(m):
-            a[j * ld + i] += 0
-
-
-cdef bint invert_one(const Stack *s, const Workspace *w, const number *_, int thread, Py_ssize_t i) noexcept nogil:
-    """Invert matrix i of the stack; whether it is singular."""
-    cdef Place at = locate(s, i)
-    cdef char *mine = w.start + thread * w.per_thread
-    cdef number *a = <number *> mine
-    cdef number *work = <number *> (mine + w.work_offset)
-    cdef blas_int *pivots = <blas_int *> (mine + w.pivots_offset)
-    cdef double a_norm = 0
-    cdef blas_int info
-
-    if number is float or number is floatcomplex:
-        read_matrix(<float *> a, w.ld, s, at.a)
-    else:
-        read_matrix(<double *> a, w.ld, s, at.a)
-    if s.rcond:
-        a_norm = norm1(a, s.m, w.ld)
-
-    info = getrf_getri(a, s.m, w.ld, pivots, work, w.lwork)
-    if info:
-        (<int *> at.info)[0] = <int> info
-        if s.rcond:
-            (<double *> at.rcond)[0] = 0
-        write_nan(s, at.out)
-        return True
-
-    clear_negative_zeros(a, s.m, w.ld)
-    if s.rcond:
-        (<double *> at.rcond)[0] = 1 / a_norm / norm1(a, s.m, w.ld)
-    if number is float or number is floatcomplex:
-        write_matrix(<const float *> a, w.ld, s, at.out)
-    else:
-        write_matrix(<const double *> a, w.ld, s, at.out)
-    return False
+include "lanes.pxi"
+include "lapack.pxi"
 
 
 cdef void invert_share(
@@ -318,8 +88,11 @@ cdef void invert_share(
     cdef Py_ssize_t first = take(next, chunk)
     team_start(members)
     while first < last:
-        for i in range(first, min(first + chunk, last)):
-            found += invert_one(s, w, tag, thread, i)
+        if w.lanes:
+            found += invert_tiles(s, w, thread, first, min(first + chunk, last))
+        else:
+            for i in range(first, min(first + chunk, last)):
+                found += invert_one(s, w, tag, thread, i)
         if thread == 0:
             team_make_room(members, size)
         first = take(next, chunk)
@@ -336,11 +109,12 @@ cdef Py_ssize_t invert_range(
     Not a prange: GCC puts a barrier in front of the loop that Cython makes of it, and a thread may be long in coming.
     """
     cdef Py_ssize_t singular = 0
-    cdef Py_ssize_t chunk = max(<Py_ssize_t> 1, min(<Py_ssize_t> 64, (last - first) // (64 * threads)))
+    cdef Py_ssize_t units = (last - first + w.unit - 1) // w.unit
+    cdef Py_ssize_t chunk = max(<Py_ssize_t> 1, min(<Py_ssize_t> 64, units // (64 * threads))) * w.unit
     cdef team members
     team_open(&members)
     if threads == 1:        # spares one small matrix the start of a team; threadid() would be that of a caller's team
-        invert_share(s, w, tag, &first, last, chunk, &singular, &members, 0, 1)
+        invert_share(s, w, tag, &first, last, last - first, &singular, &members, 0, 1)
     else:
         with parallel(num_threads=threads):
             invert_share(s, w, tag, &first, last, chunk, &singular, &members, threadid(), omp_get_num_threads())
@@ -352,15 +126,27 @@ cdef Py_ssize_t padded(Py_ssize_t size) noexcept nogil:
     return (size + 127) // 64 * 64
 
 
-cdef int allocate(Workspace *w, const number *tag, blas_int m, int threads) except -1:
+cdef int allocate(
+    Workspace *w, const Stack *s, const number *tag, Py_ssize_t n, const kernels *lanes, int threads
+) except -1:
+    cdef blas_int m = s.m
     w.block = NULL
     w.per_thread = 0
+    w.unit = 1
+    w.lanes = lanes
+    w.type = type_index(tag)
     if <double> threads * m * m * sizeof(number) < 2.0 ** 60:
-        w.lwork = getri_workspace(tag, m)
-        w.ld = m if m < 32 else m + 8  # columns a power of two apart would fall into the same few sets of the cache
-        w.work_offset = padded(<Py_ssize_t> m * w.ld * sizeof(number))
-        w.pivots_offset = w.work_offset + padded(w.lwork * sizeof(number))
-        w.per_thread = w.pivots_offset + padded(m * sizeof(blas_int))
+        if lanes:
+            w.unit = lanes.lanes[w.type]
+            w.staged = staged_bytes(s, n, w.unit)
+            w.staged_offset = padded(lanes.work_size[w.type](<int> m))
+            w.per_thread = w.staged_offset + padded(w.staged)
+        else:
+            w.lwork = getri_workspace(tag, m)
+            w.ld = m if m < 32 else m + 8  # columns a power of two apart would fall into the same few sets of the cache
+            w.work_offset = padded(<Py_ssize_t> m * w.ld * sizeof(number))
+            w.pivots_offset = w.work_offset + padded(w.lwork * sizeof(number))
+            w.per_thread = w.pivots_offset + padded(m * sizeof(blas_int))
         w.block = malloc(threads * w.per_thread + 64)
     if w.block == NULL:
         raise MemoryError(f"Unable to allocate {threads} workspaces, one a worker, for matrices of order {m}")
@@ -388,12 +174,48 @@ def override_sharing(least_m, least_seconds):
     return before
 
 
-cdef double estimate_seconds(const number *_, double m) noexcept nogil:
+cdef double estimate_seconds(const number *tag, double m, const kernels *lanes) noexcept nogil:
     """Rough time of one matrix on one thread, to size the first chunk and to keep small work serial."""
-    cdef double seconds = 1e-7 + 5e-8 * m + 8e-9 * m * m + 4.5e-11 * m * m * m
+    cdef double seconds
+    if lanes:
+        seconds = (6.4e-9 * m * m + 2.2e-10 * m * m * m) / lanes.lanes[type_index(tag)]
+    else:
+        seconds = 1e-7 + 5e-8 * m + 8e-9 * m * m + 4.5e-11 * m * m * m
     if number is floatcomplex or number is doublecomplex:
         seconds *= 3
     return seconds
+
+
+# The engines, for tests and benchmarks that force one.
+cdef enum Engine:
+    BEST
+    LANES
+    LAPACK
+
+cdef Engine engine = BEST
+
+
+def use_engine(name):
+    """Use this engine from now on, "lanes" or "lapack", or None for the better one for each stack."""
+    global engine
+    engine = {None: BEST, "lanes": LANES, "lapack": LAPACK}[name]
+
+
+# Up to this order a matrix alone has the very result that it has in a stack.
+cdef blas_int ALWAYS_LANES_M = 16
+
+
+cdef bint lanes_pay(const number *tag, blas_int m, Py_ssize_t n) noexcept nogil:
+    """Whether the lanes engine ends sooner than LAPACK: not if most lanes of its tiles would be empty.
+
+    Few small matrices are worth it all the same, for one result whether they are alone or in a stack.
+    """
+    cdef double most_m = build_in_use.most_m[type_index(tag)]
+    cdef int lanes = build_in_use.kernels.lanes[type_index(tag)]
+    if engine != BEST:
+        return engine == LANES
+    # A full tile is three times as fast at least for small matrices, and still faster at the largest.
+    return m <= ALWAYS_LANES_M or m <= most_m and n * (3 - 2 * m / most_m) >= (n + lanes - 1) // lanes * lanes
 
 
 cdef double blas_speedup(double m, int threads) noexcept nogil:
@@ -429,26 +251,27 @@ cdef Py_ssize_t share(
     const Stack *s, const number *tag, Py_ssize_t n, object workers, object callback
 ) except -1:
     """Invert all n matrices of the stack; how many of them are singular."""
-    cdef double seconds = estimate_seconds(tag, s.m), start
+    cdef const kernels *lanes = build_in_use.kernels if lanes_pay(tag, s.m, n) else NULL
+    cdef double seconds = estimate_seconds(tag, s.m, lanes), start
     cdef Py_ssize_t first = 0, last, singular = 0
     cdef int threads = 1, in_blas = 1
     cdef bint pinned
     cdef Workspace w
 
-    if s.m >= LEAST_SHARED_M and n * seconds > LEAST_SHARED_SECONDS:
+    if (lanes or s.m >= LEAST_SHARED_M) and n * seconds > LEAST_SHARED_SECONDS:
         threads = min(_workers.resolve(None) if workers is None else workers, _workers.available_cpus())
-    pinned = threads > 1 or s.m >= LEAST_THREADED_M
+    pinned = not lanes and (threads > 1 or s.m >= LEAST_THREADED_M)
     token = object()
     try:
-        if threads > 1 and blas_threads_pay(n, s.m, threads):
+        if pinned and threads > 1 and blas_threads_pay(n, s.m, threads):
             in_blas = _blas.enter(token, threads)
         elif pinned:
             _blas.enter(token, 1)
         threads = min(<Py_ssize_t> threads, n) if in_blas == 1 else 1
-        allocate(&w, tag, s.m, threads)
+        allocate(&w, s, tag, n, lanes, threads)
         try:
             while first < n:
-                last = min(n, first + threads * max(<Py_ssize_t> 1, <Py_ssize_t> (CHUNK_SECONDS / seconds)))
+                last = min(n, first + threads * w.unit * max(<Py_ssize_t> 1, <Py_ssize_t> (CHUNK_SECONDS / seconds / w.unit)))
                 start = perf_counter()
                 with nogil:
                     singular += invert_range(s, &w, tag, first, last, threads)
@@ -465,22 +288,36 @@ cdef Py_ssize_t share(
     return singular
 
 
-def invert(
-    cnp.ndarray a not None, cnp.ndarray out not None, cnp.ndarray info not None, cnp.ndarray rcond,
-    calculation, workers, callback,
-):
-    """Invert the stack `a` into `out`; how many of its matrices are singular.
+cdef bint joins_the_axis_before(Stack *s) noexcept:
+    """Make one axis of the last two, the latter of which is not counted yet, if every array steps evenly through both."""
+    cdef int d = s.ndim - 1
+    cdef Py_ssize_t size
+    if d < 0:
+        return False
+    size = s.shape[d + 1]
+    if (
+        s.a_strides[d] != size * s.a_strides[d + 1]
+        or s.out_strides[d] != size * s.out_strides[d + 1]
+        or s.info_strides[d] != size * s.info_strides[d + 1]
+        or s.rcond_strides[d] != size * s.rcond_strides[d + 1]
+    ):
+        return False
+    s.shape[d] *= size
+    s.a_strides[d], s.out_strides[d] = s.a_strides[d + 1], s.out_strides[d + 1]
+    s.info_strides[d], s.rcond_strides[d] = s.info_strides[d + 1], s.rcond_strides[d + 1]
+    return True
 
-    `a` and `out` have shape (..., M, M), M > 0, at least one matrix, and any strides; they are real or complex as the
-    calculation is, of either precision, aligned and of native byte order. They may be the same memory.
-    `info` (C int, zeros) and `rcond` (double, or None) have the shape of the stack.
-    """
-    cdef Stack s
+
+cdef Py_ssize_t describe(
+    Stack *s, cnp.ndarray a, cnp.ndarray out, cnp.ndarray info, cnp.ndarray rcond
+) except -1:
+    """Fill in the stack; how many matrices it has."""
     cdef int d
     cdef Py_ssize_t n = 1
     cdef int ndim = cnp.PyArray_NDIM(a)
     s.ndim = 0
-    s.a, s.out, s.info = cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(out), cnp.PyArray_BYTES(info)
+    s.a, s.out = cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(out)
+    s.info = NULL if info is None else cnp.PyArray_BYTES(info)
     s.rcond = NULL if rcond is None else cnp.PyArray_BYTES(rcond)
     for d in range(ndim - 2):
         if cnp.PyArray_DIM(a, d) == 1:
@@ -488,10 +325,13 @@ def invert(
         s.shape[s.ndim] = cnp.PyArray_DIM(a, d)
         s.a_strides[s.ndim] = cnp.PyArray_STRIDE(a, d)
         s.out_strides[s.ndim] = cnp.PyArray_STRIDE(out, d)
-        s.info_strides[s.ndim] = cnp.PyArray_STRIDE(info, d)
+        s.info_strides[s.ndim] = 0 if info is None else cnp.PyArray_STRIDE(info, d)
         s.rcond_strides[s.ndim] = 0 if rcond is None else cnp.PyArray_STRIDE(rcond, d)
         n *= s.shape[s.ndim]
-        s.ndim += 1
+        if not joins_the_axis_before(s):
+            s.ndim += 1
+    if s.ndim == 0:
+        s.a_strides[0] = s.out_strides[0] = 0
     s.m = <blas_int> cnp.PyArray_DIM(a, ndim - 1)
     if s.m != cnp.PyArray_DIM(a, ndim - 1):
         raise ValueError(f"matrices of order {cnp.PyArray_DIM(a, ndim - 1)} are too large for LAPACK's integers")
@@ -500,7 +340,21 @@ def invert(
     s.parts = 2 if cnp.PyArray_ISCOMPLEX(a) else 1
     s.a_single = cnp.PyArray_ITEMSIZE(a) == 4 * s.parts
     s.out_single = cnp.PyArray_ITEMSIZE(out) == 4 * s.parts
+    return n
 
+
+def invert(
+    cnp.ndarray a not None, cnp.ndarray out not None, cnp.ndarray info, cnp.ndarray rcond,
+    calculation, workers, callback,
+):
+    """Invert the stack `a` into `out`; how many of its matrices are singular.
+
+    `a` and `out` have shape (..., M, M), M > 0, at least one matrix, and any strides; they are real or complex as the
+    calculation is, of either precision, aligned and of native byte order. They may be the same memory.
+    `info` (C int, zeros) and `rcond` (double) have the shape of the stack; either may be None.
+    """
+    cdef Stack s
+    cdef Py_ssize_t n = describe(&s, a, out, info, rcond)
     if calculation == "f":
         return share(&s, <const float *> NULL, n, workers, callback)
     if calculation == "d":
@@ -508,3 +362,36 @@ def invert(
     if calculation == "F":
         return share(&s, <const floatcomplex *> NULL, n, workers, callback)
     return share(&s, <const doublecomplex *> NULL, n, workers, callback)
+
+
+def invert_small(a):
+    """The inverse of one matrix of low order that no type or layout keeps from it, or None; also if it is singular.
+
+    `invert` without what takes longer than the arithmetic.
+    """
+    cdef Stack s
+    cdef Workspace w
+    cdef cnp.ndarray result
+    cdef int typenum
+    cdef Py_ssize_t singular
+    if not cnp.PyArray_CheckExact(a) or cnp.PyArray_NDIM(a) != 2:
+        return None
+    typenum = cnp.PyArray_TYPE(a)
+    if (
+        not 0 < cnp.PyArray_DIM(a, 0) <= ALWAYS_LANES_M or cnp.PyArray_DIM(a, 0) != cnp.PyArray_DIM(a, 1)
+        or not cnp.PyArray_ISBEHAVED_RO(a) or engine == LAPACK
+    ):
+        return None
+    if typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT:
+        result = cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(a), typenum, 0)
+        describe(&s, a, result, None, None)
+        allocate(&w, &s, <const double *> NULL, 1, build_in_use.kernels, 1)
+    elif typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT:
+        result = cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(a), typenum, 0)
+        describe(&s, a, result, None, None)
+        allocate(&w, &s, <const doublecomplex *> NULL, 1, build_in_use.kernels, 1)
+    else:
+        return None
+    singular = invert_tiles(&s, &w, 0, 0, 1)
+    free(w.block)
+    return None if singular else result

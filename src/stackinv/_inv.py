@@ -167,6 +167,10 @@ def inv(
     """
     if on_singular not in ("raise", "nan"):
         raise ValueError(f"on_singular must be 'raise' or 'nan', not {on_singular!r}")
+    if out is None and dtype is None and assume_a == "gen" and workers is None and callback is None:
+        small = _core.invert_small(a)
+        if small is not None:
+            return small
     array, wrap = _as_stack(a)
     result, info, _, singular = _invert(array, out, dtype, assume_a, workers, callback, with_rcond=False)
     if singular and on_singular == "raise":

@@ -1,0 +1,35 @@
+/* The kernels are compiled once for each instruction set; what there is, and what this machine can run. */
+#include "kernels.h"
+
+extern const struct kernels stackinv_kernels_baseline;
+static bool baseline_runs(void) { return true; }
+
+#ifdef STACKINV_AVX2
+extern const struct kernels stackinv_kernels_avx2;
+static bool avx2_runs(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+#endif
+
+#ifdef STACKINV_AVX512
+extern const struct kernels stackinv_kernels_avx512;
+static bool avx512_runs(void)
+{
+    return avx2_runs() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+const struct build stackinv_builds[] = {
+#ifdef STACKINV_AVX512
+    {"AVX512", "AVX512F AVX512DQ AVX512BW AVX512VL AVX512_SKX X86_V4 AVX2 FMA3 X86_V3", avx512_runs,
+     &stackinv_kernels_avx512, {256, 192, 192, 128}},
+#endif
+#ifdef STACKINV_AVX2
+    {"AVX2", "AVX2 FMA3 X86_V3", avx2_runs, &stackinv_kernels_avx2, {256, 192, 160, 128}},
+#endif
+    {"baseline", "", baseline_runs, &stackinv_kernels_baseline, {192, 96, 112, 48}},
+};
+const int stackinv_build_count = sizeof stackinv_builds / sizeof *stackinv_builds;

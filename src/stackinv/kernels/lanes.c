@@ -1,0 +1,144 @@
+/* The lanes engine for one instruction set, for all types. Compiled once for each, with KERNELS, the name of the table
+   that this file defines, and VECTOR_BYTES, 0 for a compiler without vector extensions. */
+#include "kernels.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__AVX512F__) || defined(__AVX__) || defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#define NOINLINE static __attribute__((noinline))
+#define UNROLL _Pragma("GCC unroll 16")
+#else
+#define INLINE static inline
+#define NOINLINE static
+#define UNROLL
+#endif
+
+/* Up to this order the compiler makes a function of its own for each. */
+#if VECTOR_BYTES >= 32
+#define SMALL 8
+#else
+#define SMALL 5
+#endif
+/* Up to this one the tile is meant to stay in registers. */
+#define IN_REGISTERS 4
+
+#define JOIN_NAMES_(x, y) x##y
+#define JOIN_NAMES(x, y) JOIN_NAMES_(x, y)
+
+#define REAL double
+#define OTHER float
+#define INTEGER int64_t
+#define SAFE_MINIMUM 0x1p-1022
+#define SQUARE_ROOT sqrt
+#define TYPED(name) JOIN_NAMES(double_, name)
+#if VECTOR_BYTES == 64
+#define WIDTH 8
+#elif VECTOR_BYTES == 32
+#define WIDTH 4
+#elif VECTOR_BYTES == 16
+#define WIDTH 2
+#else
+#define WIDTH 1
+#endif
+#if VECTOR_BYTES == 64 && defined(__AVX512F__)
+#define MASK __mmask8
+#define MASK_COMPARE(x, y, how) _mm512_cmp_pd_mask((__m512d)(x), (__m512d)(y), how)
+#define MASK_SAME(x, y) _mm512_cmpeq_epi64_mask((__m512i)(x), (__m512i)(y))
+#define MASK_SELECT(mask, yes, no) (V) _mm512_mask_blend_pd(mask, (__m512d)(no), (__m512d)(yes))
+#define MASK_SELECT_INTEGER(mask, yes, no) (VI) _mm512_mask_blend_epi64(mask, (__m512i)(no), (__m512i)(yes))
+#define LARGER(x, y) (V) _mm512_max_pd((__m512d)(x), (__m512d)(y))
+#elif VECTOR_BYTES == 32 && defined(__AVX__)
+#define LARGER(x, y) (V) _mm256_max_pd((__m256d)(x), (__m256d)(y))
+#elif VECTOR_BYTES == 16 && defined(__SSE2__)
+#define LARGER(x, y) (V) _mm_max_pd((__m128d)(x), (__m128d)(y))
+#endif
+#include "vector.h"
+
+#define PARTS 1
+#define BLOCK (VECTOR_BYTES == 64 ? 4 : 3)
+#define NAME(name) JOIN_NAMES(d_, name)
+#include "lanes.h"
+#undef PARTS
+#undef BLOCK
+#undef NAME
+
+#define PARTS 2
+#define BLOCK (VECTOR_BYTES == 64 ? 3 : 2)
+#define NAME(name) JOIN_NAMES(z_, name)
+#include "lanes.h"
+#undef PARTS
+#undef BLOCK
+#undef NAME
+
+#undef REAL
+#undef OTHER
+#undef INTEGER
+#undef SAFE_MINIMUM
+#undef SQUARE_ROOT
+#undef TYPED
+#undef WIDTH
+#undef MASK
+#undef MASK_COMPARE
+#undef MASK_SAME
+#undef MASK_SELECT
+#undef MASK_SELECT_INTEGER
+#undef LARGER
+
+#define REAL float
+#define OTHER double
+#define INTEGER int32_t
+#define SAFE_MINIMUM 0x1p-126f
+#define SQUARE_ROOT sqrtf
+#define TYPED(name) JOIN_NAMES(float_, name)
+#if VECTOR_BYTES == 64
+#define WIDTH 16
+#elif VECTOR_BYTES == 32
+#define WIDTH 8
+#elif VECTOR_BYTES == 16
+#define WIDTH 4
+#else
+#define WIDTH 1
+#endif
+#if VECTOR_BYTES == 64 && defined(__AVX512F__)
+#define MASK __mmask16
+#define MASK_COMPARE(x, y, how) _mm512_cmp_ps_mask((__m512)(x), (__m512)(y), how)
+#define MASK_SAME(x, y) _mm512_cmpeq_epi32_mask((__m512i)(x), (__m512i)(y))
+#define MASK_SELECT(mask, yes, no) (V) _mm512_mask_blend_ps(mask, (__m512)(no), (__m512)(yes))
+#define MASK_SELECT_INTEGER(mask, yes, no) (VI) _mm512_mask_blend_epi32(mask, (__m512i)(no), (__m512i)(yes))
+#define LARGER(x, y) (V) _mm512_max_ps((__m512)(x), (__m512)(y))
+#elif VECTOR_BYTES == 32 && defined(__AVX__)
+#define LARGER(x, y) (V) _mm256_max_ps((__m256)(x), (__m256)(y))
+#elif VECTOR_BYTES == 16 && defined(__SSE2__)
+#define LARGER(x, y) (V) _mm_max_ps((__m128)(x), (__m128)(y))
+#endif
+#include "vector.h"
+
+#define PARTS 1
+#define BLOCK (VECTOR_BYTES == 64 ? 4 : 3)
+#define NAME(name) JOIN_NAMES(s_, name)
+#include "lanes.h"
+#undef PARTS
+#undef BLOCK
+#undef NAME
+
+#define PARTS 2
+#define BLOCK (VECTOR_BYTES == 64 ? 3 : 2)
+#define NAME(name) JOIN_NAMES(c_, name)
+#include "lanes.h"
+#undef PARTS
+#undef BLOCK
+#undef NAME
+
+const struct kernels KERNELS = {
+    {sizeof(float_vector) / sizeof(float), sizeof(double_vector) / sizeof(double), sizeof(float_vector) / sizeof(float),
+     sizeof(double_vector) / sizeof(double)},
+    {s_work_size, d_work_size, c_work_size, z_work_size},
+    {s_invert, d_invert, c_invert, z_invert},
+};

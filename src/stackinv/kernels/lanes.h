@@ -1,0 +1,678 @@
+/* The lanes engine: W matrices inverted in step, one in each lane of a vector.
+
+   Included once for each type, with those of vector.h, PARTS (2 for complex numbers, else 1), BLOCK (the order of the
+   blocks held in registers) and NAME(name), which makes a name of its own for this type. A tile is W matrices, its
+   elements stored by rows, element (i, j) of all of them in one E.
+
+   The method is LAPACK's: getrf, then the inverse from the factors as in getri (N. J. Higham, Accuracy and Stability of
+   Numerical Algorithms, 2nd ed., 2002, chapter 14). Each element of a factor is calculated as a sum over all that was
+   calculated before it, which is subtracted once (left-looking, or Crout's order). The order of the sums does not depend
+   on the blocks, so that every build with the same rounding gives the same bits. */
+
+#define E NAME(element)
+
+#if PARTS == 1
+
+typedef struct {
+    V re;
+} E;
+
+INLINE E NAME(zero)(void) { return (E){TYPED(all)(0)}; }
+INLINE E NAME(one)(void) { return (E){TYPED(all)(1)}; }
+INLINE E NAME(add)(E x, E y) { return (E){x.re + y.re}; }
+INLINE E NAME(subtract)(E x, E y) { return (E){x.re - y.re}; }
+INLINE E NAME(multiply)(E x, E y) { return (E){x.re * y.re}; }
+INLINE E NAME(scale)(E x, V by) { return (E){x.re * by}; }
+INLINE E NAME(add_product)(E sum, E x, E y) { return (E){sum.re + x.re * y.re}; }
+INLINE E NAME(reciprocal)(E x) { return (E){1 / x.re}; }
+INLINE E NAME(select)(VM mask, E yes, E no) { return (E){TYPED(select)(mask, yes.re, no.re)}; }
+INLINE V NAME(modulus)(E x) { return TYPED(absolute)(x.re); }
+/* What the pivot is chosen by. */
+INLINE V NAME(size)(E x) { return TYPED(absolute)(x.re); }
+
+#else
+
+typedef struct {
+    V re, im;
+} E;
+
+INLINE E NAME(zero)(void) { return (E){TYPED(all)(0), TYPED(all)(0)}; }
+INLINE E NAME(one)(void) { return (E){TYPED(all)(1), TYPED(all)(0)}; }
+INLINE E NAME(add)(E x, E y) { return (E){x.re + y.re, x.im + y.im}; }
+INLINE E NAME(subtract)(E x, E y) { return (E){x.re - y.re, x.im - y.im}; }
+INLINE E NAME(scale)(E x, V by) { return (E){x.re * by, x.im * by}; }
+INLINE E NAME(add_product)(E sum, E x, E y)
+{
+    V re = sum.re + x.re * y.re, im = sum.im + x.re * y.im;
+    return (E){re - x.im * y.im, im + x.im * y.re};
+}
+INLINE E NAME(multiply)(E x, E y)
+{
+    V re = x.re * y.re, im = x.re * y.im;
+    return (E){re - x.im * y.im, im + x.im * y.re};
+}
+INLINE E NAME(select)(VM mask, E yes, E no)
+{
+    return (E){TYPED(select)(mask, yes.re, no.re), TYPED(select)(mask, yes.im, no.im)};
+}
+/* R. L. Smith's (Algorithm 116, CACM 1962): squares neither overflow nor underflow. */
+INLINE E NAME(reciprocal)(E x)
+{
+    VM turned = TYPED(greater)(TYPED(absolute)(x.im), TYPED(absolute)(x.re));
+    V large = TYPED(select)(turned, x.im, x.re), small = TYPED(select)(turned, x.re, x.im);
+    V ratio = small / large;
+    V inverse = 1 / (large + small * ratio);
+    V other = ratio * inverse;
+    return (E){TYPED(select)(turned, other, inverse), -TYPED(select)(turned, inverse, other)};
+}
+INLINE V NAME(modulus)(E x)
+{
+    V re = TYPED(absolute)(x.re), im = TYPED(absolute)(x.im);
+    VM turned = TYPED(greater)(im, re);
+    V large = TYPED(select)(turned, im, re), small = TYPED(select)(turned, re, im);
+    V ratio = small / TYPED(select)(TYPED(equal)(large, TYPED(all)(0)), TYPED(all)(1), large);
+    return large * TYPED(square_root)(1 + ratio * ratio);
+}
+INLINE V NAME(size)(E x) { return TYPED(absolute)(x.re) + TYPED(absolute)(x.im); }
+
+#endif
+
+/* A block of sums in registers: += A B, with steps of one column of A and one row of B. */
+INLINE void NAME(add_products)(
+    E sum[SMALL][SMALL], const int rows, const int columns, const E *a, ptrdiff_t lda, ptrdiff_t a_step, const E *b,
+    ptrdiff_t b_step, ptrdiff_t count)
+{
+    for (ptrdiff_t q = 0; q < count; q++, a += a_step, b += b_step)
+        UNROLL for (int r = 0; r < rows; r++)
+            UNROLL for (int c = 0; c < columns; c++)
+                sum[r][c] = NAME(add_product)(sum[r][c], a[r * lda], b[c]);
+}
+
+#define CLEAR(sum)                                                                                                      \
+    UNROLL for (int r = 0; r < rows; r++)                                                                               \
+        UNROLL for (int c = 0; c < columns; c++)                                                                        \
+            sum[r][c] = NAME(zero)()
+
+/* Rows i.. of the panel at column k become rows of U: those above the panel's own. */
+INLINE void NAME(above)(E *t, ptrdiff_t ld, int i, int k, const int rows, const int columns)
+{
+    E sum[SMALL][SMALL];
+    CLEAR(sum);
+    NAME(add_products)(sum, rows, columns, t + i * ld, ld, 1, t + k, ld, i);
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int c = 0; c < columns; c++) {
+            E *u = t + (i + r) * ld + k + c;
+            UNROLL for (int q = 0; q < r; q++)
+                sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + i + q], t[(i + q) * ld + k + c]);
+            *u = NAME(subtract)(*u, sum[r][c]);
+        }
+}
+
+/* The other rows of the panel: what the columns to the left contribute, not yet subtracted. */
+INLINE void NAME(below)(E *sums, const int ls, const E *t, ptrdiff_t ld, int i, int k, const int rows, const int columns)
+{
+    E sum[SMALL][SMALL];
+    CLEAR(sum);
+    NAME(add_products)(sum, rows, columns, t + i * ld, ld, 1, t + k, ld, k);
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int c = 0; c < columns; c++)
+            sums[(i + r) * ls + c] = sum[r][c];
+}
+
+/* Fetch the next `lines` cache lines of each result, for writing, and of each of the next tile's matrices. Spread over the
+   work, since a core can wait for few lines at a time. */
+INLINE void NAME(fetch)(const struct tile *tile, const int lines, ptrdiff_t *fetched)
+{
+#if defined(__GNUC__)
+    const ptrdiff_t last = *fetched + lines * 64;
+    for (ptrdiff_t byte = *fetched; byte < last; byte += 64) {
+        if (byte < tile->fetch_out)
+            UNROLL for (int l = 0; l < WIDTH; l++)
+                __builtin_prefetch(tile->out[l] + byte, 1);
+        if (byte < tile->fetch_a)
+            UNROLL for (int l = 0; l < WIDTH; l++)
+                __builtin_prefetch(tile->a[l] + tile->ahead + byte, 0, 2);
+    }
+    *fetched = last;
+#else
+    (void)tile, (void)lines, (void)fetched;
+#endif
+}
+
+/* Rows `from` to from + rows - 1, none before `first`, exchanged with row k in the lanes that chose them for pivot. */
+INLINE void NAME(exchange_rows)(
+    E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, int width, int k, int from, const int rows,
+    int first, const int begin, const int end, VI pivot)
+{
+    VM mask[SMALL];
+    UNROLL for (int n = 0; n < rows; n++)
+        mask[n] = TYPED(same)(pivot, TYPED(integer)(from + n < first ? -1 : from + n));
+#define EXCHANGE(TYPE, SELECT, x, y)                                                                                    \
+    do {                                                                                                                \
+        const TYPE before = x;                                                                                          \
+        TYPE after = before;                                                                                            \
+        UNROLL for (int n = 0; n < rows; n++) {                                                                         \
+            const TYPE other = y;                                                                                       \
+            y = SELECT(mask[n], before, other);                                                                         \
+            after = SELECT(mask[n], other, after);                                                                      \
+        }                                                                                                               \
+        x = after;                                                                                                      \
+    } while (0)
+    EXCHANGE(VI, TYPED(select_integer), order[k], order[from + n]);
+    EXCHANGE(E, NAME(select), column[k], column[from + n]);
+    UNROLL for (int c = begin; c < end; c++)
+        EXCHANGE(E, NAME(select), sums[k * ls + c], sums[(from + n) * ls + c]);
+    for (int j = 0; j < width; j++)
+        EXCHANGE(E, NAME(select), t[k * ld + j], t[(from + n) * ld + j]);
+#undef EXCHANGE
+}
+
+INLINE void NAME(exchange_columns)(V *top, char *const *at, int count)
+{
+    for (int j = 0; j < count; j++) {
+        V other;
+        TYPED(gather)(&other, at, j * (ptrdiff_t)sizeof(V), 1, false);
+        for (int l = 0; l < WIDTH; l++)
+            *(REAL *)(at[l] + j * (ptrdiff_t)sizeof(V)) = ((REAL *)(top + j))[l];
+        top[j] = other;
+    }
+}
+
+/* Row k exchanged with the row that each lane chose for pivot, lane by lane. */
+INLINE void NAME(exchange_lanes)(
+    E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, int width, int k, const int begin, const int end,
+    VI pivot)
+{
+    INTEGER chosen[WIDTH], moved = 0;
+    memcpy(chosen, &pivot, sizeof chosen);
+    for (int l = 0; l < WIDTH; l++)
+        moved |= chosen[l] ^ k;
+    if (!moved)
+        return;
+    char *at[WIDTH];
+    for (int l = 0; l < WIDTH; l++) {
+        const ptrdiff_t row = chosen[l];
+        INTEGER *first = (INTEGER *)(order + k) + l, *other = (INTEGER *)(order + row) + l, before = *first;
+        *first = *other;
+        *other = before;
+        at[l] = (char *)(t + row * ld) + l * sizeof(REAL);
+    }
+    NAME(exchange_columns)((V *)(t + k * ld), at, width * PARTS);
+    for (int l = 0; l < WIDTH; l++)
+        at[l] = (char *)(column + chosen[l]) + l * sizeof(REAL);
+    NAME(exchange_columns)((V *)(column + k), at, PARTS);
+    for (int l = 0; l < WIDTH; l++)
+        at[l] = (char *)(sums + chosen[l] * ls + begin) + l * sizeof(REAL);
+    NAME(exchange_columns)((V *)(sums + k * ls + begin), at, (end - begin) * PARTS);
+}
+
+/* Exchange row k with the row that each lane chose for pivot: in the tile's first `width` columns, in the column at hand,
+   in the pending sums of columns from `begin` to end - 1, and in the order. */
+INLINE void NAME(exchange)(
+    E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, const int m, int width, int k, const int begin,
+    const int end, VI pivot)
+{
+    if (m <= SMALL)
+        NAME(exchange_rows)(t, ld, sums, ls, column, order, width, k, k + 1, m - 1 - k, 0, begin, end, pivot);
+    else if (m - 1 - k > WIDTH)
+        NAME(exchange_lanes)(t, ld, sums, ls, column, order, width, k, begin, end, pivot);
+    else
+        for (int first = k + 1; first < m; first += 4)
+            NAME(exchange_rows)
+            (t, ld, sums, ls, column, order, width, k, first < m - 4 ? first : m - 4, 4, first, begin, end, pivot);
+}
+
+/* The columns of a panel, one after the other: what they contribute to each other, pivots, exchanges, scaling. */
+INLINE VI NAME(panel)(
+    E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *inverse_diagonal, VI *order, const int m, int width, int k,
+    const int columns, VI info, const struct tile *tile, ptrdiff_t *fetched)
+{
+    UNROLL for (int c = 0; c < columns; c++) {
+        E u[SMALL];
+        UNROLL for (int q = 0; q < c; q++) {
+            E sum = sums[(k + q) * ls + c];
+            UNROLL for (int p = 0; p < q; p++)
+                sum = NAME(add_product)(sum, t[(k + q) * ld + k + p], u[p]);
+            u[q] = t[(k + q) * ld + k + c] = NAME(subtract)(t[(k + q) * ld + k + c], sum);
+        }
+        if (m <= SMALL)
+            NAME(fetch)(tile, (m * PARTS * (int)sizeof(REAL) + 63) / 64, fetched);
+        const int top = k + c;
+        V largest = TYPED(all)(0);
+        VI seen = TYPED(integer)(0);
+        for (int i = top; i < m; i++) {
+            E sum = sums[i * ls + c];
+            UNROLL for (int q = 0; q < c; q++)
+                sum = NAME(add_product)(sum, t[i * ld + k + q], u[q]);
+            const E x = column[i] = NAME(subtract)(t[i * ld + top], sum);
+            V size = NAME(size)(x);
+            seen |= TYPED(bits)(size);
+            largest = TYPED(larger)(size, largest);
+        }
+        /* The first of the largest. In a column with NaN it does not matter, but that its pivot does not count as zero. */
+        VI row = TYPED(integer)(top);
+        E pivot = column[top];
+        for (int i = m - 1; i >= top; i--) {
+            const VM chosen = TYPED(equal)(NAME(size)(column[i]), largest);
+            row = TYPED(select_integer)(chosen, TYPED(integer)(i), row);
+            pivot = NAME(select)(chosen, column[i], pivot);
+        }
+        NAME(exchange)(t, ld, sums, ls, column, order, m, width, top, c + 1, columns, row);
+
+        VM singular = TYPED(same)(seen, TYPED(integer)(0)) & TYPED(same)(info, TYPED(integer)(0));
+        info = TYPED(select_integer)(singular, TYPED(integer)(top + 1), info);
+        /* As LAPACK does, guard against a reciprocal that overflows. */
+        V scale = TYPED(select)(TYPED(greater)(TYPED(all)(SAFE_MINIMUM), largest), TYPED(all)(0x1p64f), TYPED(all)(1));
+        E inverse = NAME(reciprocal)(NAME(scale)(pivot, scale));
+        inverse_diagonal[top] = NAME(scale)(inverse, scale);
+        t[top * ld + top] = pivot;
+        for (int i = top + 1; i < m; i++)
+            t[i * ld + top] = NAME(multiply)(NAME(scale)(column[i], scale), inverse);
+    }
+    return info;
+}
+
+/* A block of the inverse of U, from the blocks below it. The one on the diagonal (i == k) has none. */
+INLINE void NAME(invert_upper)(
+    E *t, ptrdiff_t ld, const E *inverse_diagonal, int i, int k, const int rows, const int columns, const bool diagonal)
+{
+    E sum[SMALL][SMALL], y[SMALL][SMALL];
+    CLEAR(sum);
+    if (!diagonal) {
+        UNROLL for (int q = columns - 1; q >= 0; q--)
+            UNROLL for (int r = 0; r < rows; r++)
+                UNROLL for (int c = q; c < columns; c++)
+                    sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + k + q], t[(k + q) * ld + k + c]);
+        NAME(add_products)
+        (sum, rows, columns, t + i * ld + k - 1, ld, -1, t + (k - 1) * ld + k, -ld, k - (i + rows));
+    }
+    UNROLL for (int r = rows - 1; r >= 0; r--)
+        UNROLL for (int c = diagonal ? r : 0; c < columns; c++) {
+            UNROLL for (int q = diagonal ? c : rows - 1; q > r; q--)
+                sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + i + q], y[q][c]);
+            y[r][c] = diagonal && c == r
+                          ? inverse_diagonal[i + r]
+                          : NAME(multiply)(NAME(subtract)(NAME(zero)(), sum[r][c]), inverse_diagonal[i + r]);
+        }
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int c = diagonal ? r : 0; c < columns; c++)
+            t[(i + r) * ld + k + c] = y[r][c];
+}
+
+/* The columns of L at k, out of the tile. */
+INLINE void NAME(take_lower)(E *l, const int ls, E *t, ptrdiff_t ld, const int m, int k, const int columns)
+{
+    UNROLL for (int r = 1; r < columns; r++)
+        UNROLL for (int c = 0; c < r; c++) {
+            l[(k + r) * ls + c] = t[(k + r) * ld + k + c];
+            t[(k + r) * ld + k + c] = NAME(zero)();
+        }
+    for (int i = k + columns; i < m; i++)
+        UNROLL for (int c = 0; c < columns; c++) {
+            l[i * ls + c] = t[i * ld + k + c];
+            t[i * ld + k + c] = NAME(zero)();
+        }
+}
+
+/* A block of the Z that solves Z L = inverse of U, from those to its right. */
+INLINE void NAME(solve_lower)(
+    E *t, ptrdiff_t ld, const E *l, const int ls, const int m, int i, int k, const int rows, const int columns)
+{
+    E sum[SMALL][SMALL], z[SMALL][SMALL];
+    CLEAR(sum);
+    NAME(add_products)
+    (sum, rows, columns, t + i * ld + m - 1, ld, -1, l + (m - 1) * ls, -ls, m - (k + columns));
+    UNROLL for (int c = columns - 1; c >= 0; c--)
+        UNROLL for (int r = 0; r < rows; r++) {
+            UNROLL for (int q = columns - 1; q > c; q--)
+                sum[r][c] = NAME(add_product)(sum[r][c], z[r][q], l[(k + q) * ls + c]);
+            z[r][c] = NAME(subtract)(t[(i + r) * ld + k + c], sum[r][c]);
+        }
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int c = 0; c < columns; c++)
+            t[(i + r) * ld + k + c] = NAME(add)(z[r][c], NAME(zero)()); /* no negative zeros, as in NumPy's result */
+}
+
+/* Column k of Z belongs at order[k]. */
+INLINE void NAME(put_in_order)(E *t, const VI *order, const int m)
+{
+    E z[SMALL * SMALL];
+    for (int n = 0; n < m * m; n++)
+        z[n] = t[n];
+    for (int c = 0; c < m; c++)
+        for (int i = 0; i < m; i++) {
+            E x = z[i * m];
+            for (int k = 1; k < m; k++)
+                x = NAME(select)(TYPED(same)(order[k], TYPED(integer)(c)), z[i * m + k], x);
+            t[i * m + c] = x;
+        }
+}
+
+/* The largest sum of moduli in one of the columns from first to last - 1; NaN if there is one. */
+INLINE V NAME(norm1)(const E *t, ptrdiff_t ld, const int m, int first, int last)
+{
+    V largest = TYPED(all)(0);
+    for (int j = first; j < last; j++) {
+        V sum = TYPED(all)(0);
+        for (int i = 0; i < m; i++)
+            sum += NAME(modulus)(t[i * ld + j]);
+        largest = TYPED(maximum)(sum, largest);
+    }
+    return largest;
+}
+
+/* `height` numbers at `offset` bytes in every lane's matrix, to or from the tile, where number n is in vector
+   n / PARTS * step + n % PARTS. */
+INLINE void NAME(move_block)(
+    V *t, ptrdiff_t step, char *const *at, ptrdiff_t offset, ptrdiff_t n, const int height, const bool out,
+    const bool other)
+{
+    V v[WIDTH];
+    offset += n * (ptrdiff_t)(other ? sizeof(OTHER) : sizeof(REAL));
+    if (!out)
+        TYPED(gather)(v, at, offset, height, other);
+    UNROLL for (int e = 0; e < height; e++) {
+        V *x = t + (n + e) / PARTS * step + (n + e) % PARTS;
+        if (out)
+            v[e] = *x;
+        else
+            *x = v[e];
+    }
+    if (out)
+        TYPED(scatter)(v, at, offset, height, other);
+}
+
+#define HEIGHTS(height, CALL)                                                                                           \
+    do {                                                                                                                \
+        if (height == 1)                                                                                                \
+            CALL(1);                                                                                                    \
+        else if (WIDTH == 2 || height == 2)                                                                             \
+            CALL((WIDTH < 2 ? WIDTH : 2));                                                                              \
+        else if (WIDTH == 4 || height == 4)                                                                             \
+            CALL((WIDTH < 4 ? WIDTH : 4));                                                                              \
+        else if (WIDTH == 8 || height == 8)                                                                             \
+            CALL((WIDTH < 8 ? WIDTH : 8));                                                                              \
+        else                                                                                                            \
+            CALL(WIDTH);                                                                                                \
+    } while (0)
+
+/* `length` consecutive numbers of every lane's matrix, to or from the tile. Blocks may overlap, so that none is beyond
+   the end. */
+INLINE void NAME(move_line)(
+    V *t, ptrdiff_t step, char *const *at, ptrdiff_t offset, ptrdiff_t length, const bool out, const bool other)
+{
+    int height = WIDTH, rest_height = 1;
+    while (height > length)
+        height /= 2;
+    const ptrdiff_t rest = length % height;
+    while (rest_height < rest)
+        rest_height *= 2;
+#define WHOLE(h)                                                                                                        \
+    for (ptrdiff_t n = 0; n + h <= length; n += h)                                                                      \
+    NAME(move_block)(t, step, at, offset, n, h, out, other)
+#define REST(h) NAME(move_block)(t, step, at, offset, length - h, h, out, other)
+    HEIGHTS(height, WHOLE);
+    if (rest)
+        HEIGHTS(rest_height, REST);
+#undef WHOLE
+#undef REST
+}
+
+/* Whole matrices to or from the tile. */
+INLINE void NAME(move_matrix)(
+    E *t, ptrdiff_t ld, const int m, char *const *at, ptrdiff_t row, ptrdiff_t column, const bool out, const bool other)
+{
+    const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
+    if (column == size && row == size * m && ld == m)
+        NAME(move_line)((V *)t, PARTS, at, 0, (ptrdiff_t)m * m * PARTS, out, other);
+    else if (column == size)
+        for (ptrdiff_t i = 0; i < m; i++)
+            NAME(move_line)((V *)(t + i * ld), PARTS, at, i * row, (ptrdiff_t)m * PARTS, out, other);
+    else if (row == size)
+        for (ptrdiff_t j = 0; j < m; j++)
+            NAME(move_line)((V *)(t + j), PARTS * ld, at, j * column, (ptrdiff_t)m * PARTS, out, other);
+    else
+        for (ptrdiff_t i = 0; i < m; i++)
+            for (ptrdiff_t j = 0; j < m; j++)
+                NAME(move_line)((V *)(t + i * ld + j), PARTS, at, i * row + j * column, PARTS, out, other);
+}
+
+NOINLINE void NAME(move_large)(
+    E *t, ptrdiff_t ld, int m, char *const *at, ptrdiff_t row, ptrdiff_t column, bool out, bool other)
+{
+    if (out)
+        if (other)
+            NAME(move_matrix)(t, ld, m, at, row, column, true, true);
+        else
+            NAME(move_matrix)(t, ld, m, at, row, column, true, false);
+    else if (other)
+        NAME(move_matrix)(t, ld, m, at, row, column, false, true);
+    else
+        NAME(move_matrix)(t, ld, m, at, row, column, false, false);
+}
+
+INLINE void NAME(move)(
+    E *t, ptrdiff_t ld, const int m, char *const *at, ptrdiff_t row, ptrdiff_t column, const bool out, const bool other)
+{
+    if (m > IN_REGISTERS)
+        NAME(move_large)(t, ld, m, at, row, column, out, other);
+    else if (other)
+        NAME(move_matrix)(t, ld, m, at, row, column, out, true);
+    else
+        NAME(move_matrix)(t, ld, m, at, row, column, out, false);
+}
+
+/* A strip of columns, from `from` on, with the rows in the present order; those before `first` are in the tile already. */
+INLINE void NAME(read_strip)(
+    E *t, ptrdiff_t ld, const int m, const VI *order, int first, int from, const struct tile *tile, const bool other)
+{
+    const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
+    for (int i = 0; i < m; i++) {
+        V v[WIDTH];
+        char *at[WIDTH];
+        for (int l = 0; l < WIDTH; l++)
+            at[l] = (char *)tile->a[l] + TYPED(get_integer)(order[i], l) * tile->a_row;
+        TYPED(gather)(v, at, from * size, WIDTH, other);
+        V *to = (V *)(t + i * ld + from);
+        if (from == first)
+            UNROLL for (int e = 0; e < WIDTH; e++)
+                to[e] = v[e];
+        else
+            for (int e = (first - from) * PARTS; e < WIDTH; e++)
+                to[e] = v[e];
+    }
+}
+
+/* Columns from `first` on of the user's matrices, in the tile with their rows in the present order; where that ends.
+   So the exchanges of rows are left out that come before a column's turn. */
+INLINE int NAME(read)(
+    E *t, ptrdiff_t ld, const int m, const VI *order, int first, const struct tile *tile, const bool other)
+{
+    const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
+    enum { STRIP = WIDTH > PARTS ? WIDTH / PARTS : 1 };
+    if (m <= SMALL || m < STRIP || WIDTH < PARTS || tile->a_column != size) {
+        NAME(move)(t, ld, m, (char *const *)tile->a, tile->a_row, tile->a_column, false, other);
+        return m;
+    }
+    const int from = first + STRIP < m ? first : m - STRIP;
+    if (other)
+        NAME(read_strip)(t, ld, m, order, first, from, tile, true);
+    else
+        NAME(read_strip)(t, ld, m, order, first, from, tile, false);
+    return from + STRIP;
+}
+
+/* From the tile to the user's memory, column k of Z to column order[k] of the result. */
+INLINE void NAME(move_in_order)(
+    const E *t, ptrdiff_t ld, const int m, const VI *order, ptrdiff_t *offsets, const struct tile *tile, const bool other)
+{
+    enum { ROWS = 4 }; /* at a time, to use each offset for all of them */
+    const ptrdiff_t row = tile->out_row, size = other ? sizeof(OTHER) : sizeof(REAL);
+    for (int l = 0; l < WIDTH; l++)
+        for (int k = 0; k < m; k++)
+            offsets[l * m + k] = ((const INTEGER *)(order + k))[l] * tile->out_column;
+#define MOVE(rows)                                                                                                      \
+    for (int k = 0; k < m; k++) {                                                                                       \
+        const REAL *z = (const REAL *)(t + i * ld + k) + l;                                                             \
+        char *at = tile->out[l] + i * row + offsets[l * m + k];                                                         \
+        UNROLL for (int n = 0; n < (rows) * PARTS; n++)                                                                 \
+            TYPED(store_1)(at + n / PARTS * row + n % PARTS * size, z[(n / PARTS * ld * PARTS + n % PARTS) * WIDTH], other); \
+    }
+    for (int i = 0, rows = ROWS; i < m; i += rows) {
+        if (i + ROWS > m)
+            rows = 1;
+        for (int l = 0; l < WIDTH; l++)
+            if (rows == ROWS)
+                MOVE(ROWS)
+            else
+                MOVE(1)
+    }
+#undef MOVE
+}
+
+#define SIZES(rows, columns, CALL)                                                                                      \
+    do {                                                                                                                \
+        if (m <= SMALL) {                                                                                               \
+            CALL(m, m);                                                                                                 \
+        } else if ((rows) == BLOCK && (columns) == BLOCK) {                                                             \
+            CALL(BLOCK, BLOCK);                                                                                         \
+        } else if ((rows) == BLOCK) {                                                                                   \
+            CALL(BLOCK, BLOCK - 1);                                                                                     \
+        } else if ((columns) == BLOCK) {                                                                                \
+            CALL(BLOCK - 1, BLOCK);                                                                                     \
+        } else {                                                                                                        \
+            CALL(BLOCK - 1, BLOCK - 1);                                                                                 \
+        }                                                                                                               \
+    } while (0)
+
+/* Invert the matrices of a tile; whether one of them is singular. `m` is a constant where it is small. */
+INLINE bool NAME(invert_tile)(
+    struct tile *tile, const int m, const ptrdiff_t ld, E *t, E *sums, E *column, E *inverse_diagonal, VI *order)
+{
+    /* One block if m is a constant, else blocks of BLOCK or BLOCK - 1 rows and columns. */
+    const int blocks = m <= SMALL ? 1 : (m + BLOCK - 1) / BLOCK, ls = m <= SMALL ? m : BLOCK;
+    const bool a_other = tile->a_single != (sizeof(REAL) == 4), out_other = tile->out_single != (sizeof(REAL) == 4);
+    V a_norm = TYPED(all)(0);
+    VI info = TYPED(integer)(0);
+
+    for (int i = 0; i < m; i++)
+        order[i] = TYPED(integer)(i);
+    /* The lines of a matrix by the number of blocks that are calculated. */
+    const int lines = (int)((ptrdiff_t)m * m * PARTS * sizeof(REAL) / 64) * 2 / (5 * blocks * blocks) + 1;
+    ptrdiff_t fetched = 0;
+    int width = 0; /* columns that are in the tile already */
+
+#define START(b) ((b) * m / blocks)
+#define HEIGHT(b) (START(b + 1) - START(b))
+    for (int b = 0; b < blocks; b++) {
+        const int k = START(b), columns = HEIGHT(b);
+        while (width < k + columns) {
+            const int first = width;
+            width = NAME(read)(t, ld, m, order, first, tile, a_other);
+            if (tile->rcond)
+                a_norm = TYPED(maximum)(NAME(norm1)(t, ld, m, first, width), a_norm);
+        }
+#define ABOVE(rows, columns) \
+    NAME(fetch)(tile, lines, &fetched); \
+    NAME(above)(t, ld, START(i), k, rows, columns)
+        for (int i = 0; i < b; i++)
+            SIZES(HEIGHT(i), columns, ABOVE);
+#define BELOW(rows, columns) \
+    if (m > SMALL)\
+    NAME(fetch)(tile, lines, &fetched); \
+    NAME(below)(sums, ls, t, ld, START(i), k, rows, columns)
+        for (int i = b; i < blocks; i++)
+            SIZES(HEIGHT(i), columns, BELOW);
+#define PANEL(rows, columns) info = NAME(panel)(t, ld, sums, ls, column, inverse_diagonal, order, m, width, k, columns, info, tile, &fetched)
+        SIZES(columns, columns, PANEL);
+    }
+    for (int b = blocks - 1; b >= 0; b--) {
+        const int k = START(b), columns = HEIGHT(b);
+#define DIAGONAL(rows, columns) NAME(invert_upper)(t, ld, inverse_diagonal, k, k, columns, columns, true)
+        SIZES(columns, columns, DIAGONAL);
+#define INVERT_UPPER(rows, columns) \
+    NAME(fetch)(tile, lines, &fetched); \
+    NAME(invert_upper)(t, ld, inverse_diagonal, START(i), k, rows, columns, false)
+        for (int i = b - 1; i >= 0; i--)
+            SIZES(HEIGHT(i), columns, INVERT_UPPER);
+    }
+    for (int b = blocks - 1; b >= 0; b--) {
+        const int k = START(b), columns = HEIGHT(b);
+#define TAKE_LOWER(rows, columns) NAME(take_lower)(sums, ls, t, ld, m, k, columns)
+        SIZES(columns, columns, TAKE_LOWER);
+#define SOLVE_LOWER(rows, columns) \
+    if (m > SMALL)\
+    NAME(fetch)(tile, lines, &fetched); \
+    NAME(solve_lower)(t, ld, sums, ls, m, START(i), k, rows, columns)
+        for (int i = 0; i < blocks; i++)
+            SIZES(HEIGHT(i), columns, SOLVE_LOWER);
+    }
+
+    if (tile->rcond) {
+        const V norm = NAME(norm1)(t, ld, m, 0, m);
+        for (int l = 0; l < WIDTH; l++)
+            tile->rcond[l] = TYPED(get_integer)(info, l) ? 0 : 1 / (double)TYPED(get)(a_norm, l) / TYPED(get)(norm, l);
+    }
+    bool singular = false;
+    for (int l = 0; l < WIDTH; l++) {
+        tile->info[l] = (int)TYPED(get_integer)(info, l);
+        singular |= tile->info[l] != 0;
+    }
+    if (m <= SMALL) {
+        NAME(put_in_order)(t, order, m);
+        NAME(move)(t, ld, m, tile->out, tile->out_row, tile->out_column, true, out_other);
+    } else if (out_other)
+        NAME(move_in_order)(t, ld, m, order, (ptrdiff_t *)sums, tile, true);
+    else
+        NAME(move_in_order)(t, ld, m, order, (ptrdiff_t *)sums, tile, false);
+    return singular;
+}
+
+/* Orders known to the compiler: loops unrolled, and the smallest tiles kept in registers. */
+#define DEFINE_SMALL(M)                                                                                                 \
+    static bool NAME(invert_##M)(struct tile * tile)                                                                    \
+    {                                                                                                                   \
+        E t[M * M], sums[M * M], column[M], inverse_diagonal[M];                                                               \
+        VI order[M];                                                                                                    \
+        return NAME(invert_tile)(tile, M, M, t, sums, column, inverse_diagonal, order);                                         \
+    }
+DEFINE_SMALL(1)
+DEFINE_SMALL(2)
+DEFINE_SMALL(3)
+DEFINE_SMALL(4)
+DEFINE_SMALL(5)
+#if SMALL == 8
+DEFINE_SMALL(6)
+DEFINE_SMALL(7)
+DEFINE_SMALL(8)
+#endif
+
+/* Rows of a tile; an odd number of elements keeps columns from falling into few sets of the cache. */
+static ptrdiff_t NAME(leading)(int m) { return m < WIDTH ? m : m | 1; }
+
+static size_t NAME(work_size)(int m)
+{
+    return m <= SMALL ? 0 : ((size_t)m * NAME(leading)(m) + (size_t)m * BLOCK + 2 * (size_t)m) * sizeof(E) + m * sizeof(VI);
+}
+
+static bool NAME(invert)(struct tile *tile)
+{
+    switch (tile->m) {
+    case 1: return NAME(invert_1)(tile);
+    case 2: return NAME(invert_2)(tile);
+    case 3: return NAME(invert_3)(tile);
+    case 4: return NAME(invert_4)(tile);
+    case 5: return NAME(invert_5)(tile);
+#if SMALL == 8
+    case 6: return NAME(invert_6)(tile);
+    case 7: return NAME(invert_7)(tile);
+    case 8: return NAME(invert_8)(tile);
+#endif
+    }
+    const int m = tile->m;
+    const ptrdiff_t ld = NAME(leading)(m);
+    E *t = (E *)tile->work;
+    E *sums = t + m * ld;
+    E *column = sums + m * BLOCK, *inverse_diagonal = column + m;
+    return NAME(invert_tile)(tile, m, ld, t, sums, column, inverse_diagonal, (VI *)(inverse_diagonal + m));
+}

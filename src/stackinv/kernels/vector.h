@@ -1,0 +1,263 @@
+/* A vector of WIDTH reals, one lane for each matrix of a tile, and what is done with it.
+
+   Included once for each precision, with REAL, INTEGER (of the same size), OTHER (the other precision), WIDTH and
+   TYPED(name), which makes a name of its own for this precision. Written in the vector extensions of GCC and Clang; with
+   WIDTH 1 a vector is one number, for any compiler. */
+
+#define V TYPED(vector)
+#define VI TYPED(integers)
+#define VM TYPED(mask)
+
+#if WIDTH > 1
+
+typedef REAL V __attribute__((vector_size(WIDTH * sizeof(REAL)), may_alias));
+typedef INTEGER VI __attribute__((vector_size(WIDTH * sizeof(REAL)), may_alias));
+
+INLINE V TYPED(all)(REAL x) { return x - (V){0}; }
+INLINE VI TYPED(integer)(INTEGER i) { return i - (VI){0}; }
+INLINE VI TYPED(bits)(V x) { return (VI)x; }
+INLINE V TYPED(from_bits)(VI x) { return (V)x; }
+INLINE REAL TYPED(get)(V x, int l) { return x[l]; }
+INLINE INTEGER TYPED(get_integer)(VI x, int l) { return x[l]; }
+INLINE V TYPED(square_root)(V x)
+{
+    for (int l = 0; l < WIDTH; l++)
+        x[l] = SQUARE_ROOT(x[l]);
+    return x;
+}
+
+#else
+
+typedef REAL V;
+typedef INTEGER VI;
+
+INLINE V TYPED(all)(REAL x) { return x; }
+INLINE VI TYPED(integer)(INTEGER i) { return i; }
+INLINE VI TYPED(bits)(V x)
+{
+    VI result;
+    memcpy(&result, &x, sizeof x);
+    return result;
+}
+INLINE V TYPED(from_bits)(VI x)
+{
+    V result;
+    memcpy(&result, &x, sizeof x);
+    return result;
+}
+INLINE REAL TYPED(get)(V x, int l) { return x; }
+INLINE INTEGER TYPED(get_integer)(VI x, int l) { return x; }
+INLINE V TYPED(square_root)(V x) { return SQUARE_ROOT(x); }
+
+#endif
+
+/* What holds in which lanes: bits of a mask register where there are such, else all bits of the lane. */
+#if defined(MASK_COMPARE)
+
+typedef MASK VM;
+INLINE VM TYPED(greater)(V x, V y) { return MASK_COMPARE(x, y, _CMP_GT_OQ); }
+INLINE VM TYPED(equal)(V x, V y) { return MASK_COMPARE(x, y, _CMP_EQ_OQ); }
+INLINE VM TYPED(same)(VI x, VI y) { return MASK_SAME(x, y); }
+INLINE VI TYPED(select_integer)(VM mask, VI yes, VI no) { return MASK_SELECT_INTEGER(mask, yes, no); }
+INLINE V TYPED(select)(VM mask, V yes, V no) { return MASK_SELECT(mask, yes, no); }
+
+#else
+
+typedef VI VM;
+#if WIDTH > 1
+INLINE VM TYPED(greater)(V x, V y) { return (VM)(x > y); }
+INLINE VM TYPED(equal)(V x, V y) { return (VM)(x == y); }
+INLINE VM TYPED(same)(VI x, VI y) { return (VM)(x == y); }
+#else
+INLINE VM TYPED(greater)(V x, V y) { return -(VM)(x > y); }
+INLINE VM TYPED(equal)(V x, V y) { return -(VM)(x == y); }
+INLINE VM TYPED(same)(VI x, VI y) { return -(VM)(x == y); }
+#endif
+INLINE VI TYPED(select_integer)(VM mask, VI yes, VI no) { return (mask & yes) | (~mask & no); }
+INLINE V TYPED(select)(VM mask, V yes, V no)
+{
+    return TYPED(from_bits)(TYPED(select_integer)(mask, TYPED(bits)(yes), TYPED(bits)(no)));
+}
+
+#endif
+
+INLINE V TYPED(absolute)(V x)
+{
+    return TYPED(from_bits)(TYPED(bits)(x) & ~TYPED(bits)(TYPED(all)(-(REAL)0)));
+}
+
+/* The larger of two; y if either is NaN. */
+INLINE V TYPED(larger)(V x, V y)
+{
+#if defined(LARGER)
+    return LARGER(x, y);
+#else
+    return TYPED(select)(TYPED(greater)(x, y), x, y);
+#endif
+}
+
+/* The larger of two, or NaN if one is. */
+INLINE V TYPED(maximum)(V x, V y) { return TYPED(select)(TYPED(equal)(x, x), TYPED(larger)(x, y), x); }
+
+/* Between the user's matrices and vectors: blocks of H consecutive numbers of each matrix, H a power of two up to
+   WIDTH, are H vectors. Pieces of H numbers are joined to vectors, and squares of H by H transposed in registers.
+   `at` points to where the piece of each lane lies; `other` says that the user's numbers are of the other precision. */
+
+INLINE REAL TYPED(load_1)(const char *at, const bool other)
+{
+    if (other) {
+        OTHER x;
+        memcpy(&x, at, sizeof x);
+        return (REAL)x;
+    }
+    REAL x;
+    memcpy(&x, at, sizeof x);
+    return x;
+}
+
+INLINE void TYPED(store_1)(char *at, REAL x, const bool other)
+{
+    if (other) {
+        OTHER y = (OTHER)x;
+        memcpy(at, &y, sizeof y);
+    } else
+        memcpy(at, &x, sizeof x);
+}
+
+#define JOINED(h) TYPED(joined_##h)
+#define JOINED_1 REAL
+
+INLINE REAL TYPED(join_1)(char *const *at, ptrdiff_t offset, const int height, const bool other)
+{
+    (void)height;
+    return TYPED(load_1)(*at + offset, other);
+}
+
+INLINE void TYPED(split_1)(char *const *at, ptrdiff_t offset, REAL x, const int height, const bool other)
+{
+    (void)height;
+    TYPED(store_1)(*at + offset, x, other);
+}
+
+#define DEFINE_JOINED(w, half, HALF, ALL, LOWER, UPPER)                                                                 \
+    typedef REAL JOINED(w) __attribute__((vector_size(w * sizeof(REAL)), may_alias));                                   \
+    typedef REAL TYPED(own_##w) __attribute__((vector_size(w * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));       \
+    typedef OTHER TYPED(other_##w) __attribute__((vector_size(w * sizeof(OTHER)), aligned(sizeof(OTHER)), may_alias));  \
+    INLINE JOINED(w) TYPED(join_##w)(char *const *at, ptrdiff_t offset, const int height, const bool other)             \
+    {                                                                                                                   \
+        if (height >= w && other)                                                                                       \
+            return __builtin_convertvector(*(const TYPED(other_##w) *)(*at + offset), JOINED(w));                       \
+        if (height >= w)                                                                                                \
+            return *(const TYPED(own_##w) *)(*at + offset);                                                             \
+        HALF lower = TYPED(join_##half)(at, offset, height, other);                                                     \
+        HALF upper = TYPED(join_##half)(at + half, offset, height, other);                                              \
+        return ALL;                                                                                                     \
+    }                                                                                                                   \
+    INLINE void TYPED(split_##w)(char *const *at, ptrdiff_t offset, JOINED(w) x, const int height, const bool other)    \
+    {                                                                                                                   \
+        if (height >= w && other)                                                                                       \
+            *(TYPED(other_##w) *)(*at + offset) = __builtin_convertvector(x, TYPED(other_##w));                         \
+        else if (height >= w)                                                                                           \
+            *(TYPED(own_##w) *)(*at + offset) = x;                                                                      \
+        else {                                                                                                          \
+            TYPED(split_##half)(at, offset, LOWER, height, other);                                                      \
+            TYPED(split_##half)(at + half, offset, UPPER, height, other);                                               \
+        }                                                                                                               \
+    }
+#define HALVES(w, ...) __builtin_shufflevector(__VA_ARGS__)
+
+#if WIDTH >= 2
+DEFINE_JOINED(2, 1, REAL, ((JOINED(2)){lower, upper}), x[0], x[1])
+#endif
+#if WIDTH >= 4
+DEFINE_JOINED(4, 2, JOINED(2), __builtin_shufflevector(lower, upper, 0, 1, 2, 3), __builtin_shufflevector(x, x, 0, 1),
+              __builtin_shufflevector(x, x, 2, 3))
+#endif
+#if WIDTH >= 8
+DEFINE_JOINED(8, 4, JOINED(4), __builtin_shufflevector(lower, upper, 0, 1, 2, 3, 4, 5, 6, 7),
+              __builtin_shufflevector(x, x, 0, 1, 2, 3), __builtin_shufflevector(x, x, 4, 5, 6, 7))
+#endif
+#if WIDTH >= 16
+DEFINE_JOINED(16, 8, JOINED(8),
+              __builtin_shufflevector(lower, upper, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+              __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7),
+              __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15))
+#endif
+
+/* One stage of a transposition: of two vectors, the elements e where e & s is zero, and the others. */
+#define LOWER(e, s) ((e) & (s) ? WIDTH + (e) - (s) : (e))
+#define UPPER(e, s) ((e) & (s) ? WIDTH + (e) : (e) + (s))
+#if WIDTH == 2
+#define SHUFFLE(x, y, F, s) __builtin_shufflevector(x, y, F(0, s), F(1, s))
+#elif WIDTH == 4
+#define SHUFFLE(x, y, F, s) __builtin_shufflevector(x, y, F(0, s), F(1, s), F(2, s), F(3, s))
+#elif WIDTH == 8
+#define SHUFFLE(x, y, F, s)                                                                                             \
+    __builtin_shufflevector(x, y, F(0, s), F(1, s), F(2, s), F(3, s), F(4, s), F(5, s), F(6, s), F(7, s))
+#elif WIDTH == 16
+#define SHUFFLE(x, y, F, s)                                                                                             \
+    __builtin_shufflevector(x, y, F(0, s), F(1, s), F(2, s), F(3, s), F(4, s), F(5, s), F(6, s), F(7, s), F(8, s),      \
+                            F(9, s), F(10, s), F(11, s), F(12, s), F(13, s), F(14, s), F(15, s))
+#endif
+
+#define STAGE(s)                                                                                                        \
+    if (height > s)                                                                                                     \
+    UNROLL for (int i = 0; i < height; i++)                                                                             \
+        if (!(i & s)) {                                                                                                 \
+            V x = v[i], y = v[i + s];                                                                                   \
+            v[i] = SHUFFLE(x, y, LOWER, s);                                                                             \
+            v[i + s] = SHUFFLE(x, y, UPPER, s);                                                                         \
+        }
+
+/* Transposes all squares of height by height in `height` vectors. */
+INLINE void TYPED(transpose)(V *v, const int height)
+{
+#if WIDTH >= 2
+    STAGE(1)
+#endif
+#if WIDTH >= 4
+    STAGE(2)
+#endif
+#if WIDTH >= 8
+    STAGE(4)
+#endif
+#if WIDTH >= 16
+    STAGE(8)
+#endif
+    (void)v, (void)height;
+}
+
+#define JOIN_(w) TYPED(join_##w)
+#define JOIN(w) JOIN_(w)
+#define SPLIT_(w) TYPED(split_##w)
+#define SPLIT(w) SPLIT_(w)
+
+/* v[e] = number e at `offset` of the matrix in each lane. */
+INLINE void TYPED(gather)(V *v, char *const *at, ptrdiff_t offset, const int height, const bool other)
+{
+    UNROLL for (int i = 0; i < height; i++)
+        v[i] = JOIN(WIDTH)(at + i, offset, height, other);
+    TYPED(transpose)(v, height);
+}
+
+INLINE void TYPED(scatter)(V *v, char *const *at, ptrdiff_t offset, const int height, const bool other)
+{
+    TYPED(transpose)(v, height);
+    UNROLL for (int i = 0; i < height; i++)
+        SPLIT(WIDTH)(at + i, offset, v[i], height, other);
+}
+
+INLINE void TYPED(store)(char *at, V x, const bool other) { SPLIT(WIDTH)(&at, 0, x, WIDTH, other); }
+
+#undef JOIN_
+#undef JOIN
+#undef SPLIT_
+#undef SPLIT
+#undef LOWER
+#undef UPPER
+#undef SHUFFLE
+#undef STAGE
+#undef DEFINE_JOINED
+#undef JOINED
+#undef JOINED_1
+#undef HALVES

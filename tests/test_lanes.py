@@ -1,0 +1,223 @@
+"""The lanes engine: the kernels of every instruction set that this machine runs, against LAPACK and among themselves."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import BUILDS, NATIVE, assert_inverses, well_conditioned
+from test_parity import VIEWS
+
+import stackinv
+from stackinv import _core
+
+MOST_LANES = 16
+ORDERS = range(1, 71)
+
+
+@pytest.mark.parametrize("dtype", NATIVE)
+@pytest.mark.parametrize("build", BUILDS)
+def test_every_order_and_length(build, dtype, lanes_engine):
+    """Against LAPACK; and the same bits wherever a matrix is, whoever its neighbours are and however full its tile."""
+    lanes_engine(build)
+    for m in ORDERS:
+        a = well_conditioned((2 * MOST_LANES + 1, m, m), dtype)
+        result = stackinv.inv(a, dtype=dtype)
+        assert_inverses(result, a)
+        for n in range(len(a)):
+            np.testing.assert_array_equal(stackinv.inv(a[:n], dtype=dtype), result[:n])
+        order = np.random.default_rng(m).permutation(len(a))
+        np.testing.assert_array_equal(stackinv.inv(a[order], dtype=dtype), result[order])
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_workers_do_not_matter(build, lanes_engine):
+    lanes_engine(build)
+    for m, n in ((2, 100_003), (5, 20_001), (17, 2_003), (40, 301)):
+        a = well_conditioned((n, m, m))
+        one = stackinv.inv(a, workers=1)
+        for workers in (2, 3):
+            np.testing.assert_array_equal(stackinv.inv(a, workers=workers), one)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "c16", "c8"])
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("build", BUILDS)
+def test_strides_of_input_and_output(build, view, dtype, lanes_engine):
+    lanes_engine(build)
+    for m in (1, 2, 3, 5, 8, 9, 20, 33):
+        a = VIEWS[view](well_conditioned((4, 3, m, m), dtype))
+        expected = stackinv.inv(a)
+        assert_inverses(expected, a)
+        out = VIEWS[view](np.zeros_like(a)) if "broadcast" not in view else np.zeros_like(a)
+        if not out.flags.writeable:
+            out = out.copy()
+        np.testing.assert_array_equal(stackinv.inv(a, out=out), expected)
+        if a.flags.writeable and "broadcast" not in view:
+            np.testing.assert_array_equal(stackinv.inv(a, out=a), expected)
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_either_precision_from_and_to_either(build, lanes_engine):
+    lanes_engine(build)
+    for kind in ("fd", "FD"):
+        for m in (1, 3, 4, 7, 12, 20):
+            wide = well_conditioned((21, m, m), kind[1])
+            for given in kind:
+                for calculation in kind:
+                    for result in kind:
+                        out = np.empty(wide.shape, result)
+                        stackinv.inv(wide.astype(given), dtype=calculation, out=out)
+                        single = "single" if kind[0] in (given, calculation, result) else "double"
+                        tolerance = {"single": 1e-4, "double": 1e-12}[single]
+                        np.testing.assert_allclose(out @ wide, np.broadcast_to(np.eye(m), wide.shape), atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", NATIVE)
+@pytest.mark.parametrize("build", BUILDS)
+def test_info_nan_and_infinity_stay_in_their_lane(build, dtype, lanes_engine):
+    lanes_engine(build)
+    for m in (1, 2, 3, 4, 5, 8, 9, 13, 30):
+        a = well_conditioned((40, m, m), dtype)
+        good = stackinv.inv(a)
+        special = a.copy()
+        expected = np.zeros(40, int)
+        for i in range(0, 40, 3):  # U[k - 1, k - 1] = 0
+            k = 1 + i % m
+            special[i] = np.triu(special[i]) + 9 * m * np.eye(m)
+            special[i, k - 1 :, k - 1] = 0
+            expected[i] = k
+        special[1, 0, 0], special[4, -1, 0], special[7] = np.nan, np.inf, -np.inf
+        special[10], special[10, 0, 0] = 0, np.nan
+        inverse, info, rcond = stackinv.inv_ex(special)
+        info_of_numbers = np.delete(info, [1, 4, 7, 10])
+        np.testing.assert_array_equal(info_of_numbers, np.delete(expected, [1, 4, 7, 10]))
+        assert info[[1, 4, 7, 10]].max() == 0 or m > 1  # NaN is not singular, whatever becomes of it
+        assert info[10] == 0
+        assert np.isnan(inverse[::3]).all()
+        assert np.all(rcond[::3] == 0)
+        others = [i for i in range(40) if i % 3 and i not in (1, 4, 7, 10)]
+        np.testing.assert_array_equal(inverse[others], good[others])
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
+@pytest.mark.parametrize("build", BUILDS)
+def test_rcond(build, dtype, lanes_engine):
+    lanes_engine(build)
+    for m in (1, 2, 4, 8, 9, 20, 33):
+        a = well_conditioned((19, m, m), dtype)
+        expected = 1 / np.linalg.cond(a.astype("c16"), 1)
+        np.testing.assert_allclose(stackinv.inv_ex(a).rcond, expected, rtol=1e-10)
+        np.testing.assert_allclose(stackinv.inv_ex(a, dtype=dtype).rcond, expected, rtol=2e-4)
+        a[3, m - 1, 0] = np.nan
+        assert np.isnan(stackinv.inv_ex(a).rcond[3])
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
+@pytest.mark.parametrize("build", BUILDS)
+def test_pivots_whose_reciprocal_overflows(build, dtype, lanes_engine):
+    """As LAPACK does, columns are divided by a tiny pivot where its reciprocal would be infinite."""
+    lanes_engine(build)
+    info = np.finfo(dtype)
+    tiny = float(info.smallest_subnormal) * 16
+    for m in (2, 3, 8, 12):
+        a = np.broadcast_to(np.eye(m), (5, m, m)).astype(dtype)
+        a[:, 1, 0] = a[:, 0, 0] = tiny  # L[1, 0] = 1
+        a[:, 0, 1] = 1
+        a[:, 1, 1] = 2
+        result = stackinv.inv(a, dtype=dtype)
+        assert np.all(result[:, 1, 1] == 1)
+        a[:, 0, 0] = a[:, 1, 0] = info.smallest_normal
+        result = stackinv.inv(a, dtype=dtype)
+        np.testing.assert_allclose(result[:, 0, 0] * float(info.smallest_normal), 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c16"])
+def test_results_that_go_past_the_caches(dtype):
+    """Large ones, with a last tile that is not full, and singular matrices among them."""
+    for m in (4, 7, 8):
+        n = (34 << 20) // (m * m * np.dtype(dtype).itemsize) + 5
+        a = np.broadcast_to(well_conditioned((1, m, m), dtype), (n, m, m)).copy()
+        a[[0, 77, n - 1]] = 0
+        result = stackinv.inv(a, on_singular="nan", workers=2)
+        assert np.isnan(result[[0, 77, n - 1]]).all()
+        good = np.delete(result, [0, 77, n - 1], axis=0)
+        np.testing.assert_array_equal(good, np.broadcast_to(good[:1], good.shape))
+        assert_inverses(good[:1], a[1:2])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="calls mprotect")
+@pytest.mark.parametrize("build", BUILDS)
+def test_no_byte_beyond_input_and_output_is_touched(build):
+    """Arrays that end, or begin, where memory does."""
+    code = f"""
+import ctypes, mmap
+import numpy as np, stackinv
+from stackinv import _core
+_core.use_engine("lanes")
+_core.use_build("{build}")
+protect = ctypes.CDLL(None, use_errno=True).mprotect
+keep = []
+
+def guarded(size):
+    page = mmap.PAGESIZE
+    inner = -(-size // page) * page
+    whole = mmap.mmap(-1, inner + 2 * page)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(whole))
+    for edge in (start, start + page + inner):
+        assert protect(ctypes.c_void_p(edge), ctypes.c_size_t(page), 0) == 0
+    keep.append(whole)
+    return np.frombuffer(whole, np.uint8, inner, page)
+
+most = 33 * 33 * 33 * 16
+buffers = [guarded(most), guarded(most)]
+rng = np.random.default_rng(0)
+for dtype in "fdFD":
+    size = np.dtype(dtype).itemsize
+    for m in [*range(1, 21), 33]:
+        for n in (1, 2, 7, 9, 17, 33):
+            source = rng.standard_normal((n, m, m)).astype(dtype) + 2 * m * np.eye(m, dtype=dtype)
+            for part in (slice(0, n * m * m * size), slice(len(buffers[0]) - n * m * m * size, None)):
+                a, out = (x[part].view(dtype).reshape(n, m, m) for x in buffers)
+                for turned in (False, True):
+                    a_view, out_view = (np.swapaxes(x, 1, 2) if turned else x for x in (a, out))
+                    a_view[...] = source
+                    stackinv.inv(a_view, out=out_view, dtype=dtype)
+                    assert np.abs(out_view @ source - np.eye(m)).max() < 1e-3
+print("done")
+"""
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stdout) == (0, "done\n"), process.stderr
+
+
+def kernels_in_new_process(disabled):
+    code = (
+        "import numpy as np, stackinv; print(stackinv.show_config(mode='dicts')['SIMD']['kernels']);"
+        "assert np.allclose(stackinv.inv(np.diag([2.0, 4.0])), np.diag([0.5, 0.25]))"
+    )
+    process = subprocess.run(
+        [sys.executable, "-W", "always", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "STACKINV_DISABLE_CPU_FEATURES": disabled},
+    )
+    return process.stdout.strip(), process.stderr
+
+
+def test_features_can_be_disabled():
+    for name in BUILDS:
+        better = BUILDS[: BUILDS.index(name)]
+        disabled = ["AVX512F" if other == "AVX512" else other for other in better]
+        assert kernels_in_new_process(" ".join(disabled)) == (name, "")
+        assert kernels_in_new_process(",".join(disabled)) == (name, "")
+    assert kernels_in_new_process("") == (BUILDS[0], "")
+    kernels, warning = kernels_in_new_process("AVX1024")
+    assert kernels == BUILDS[0]
+    assert "STACKINV_DISABLE_CPU_FEATURES: AVX1024 not known" in warning
+
+
+def test_unknown_kernels_are_refused():
+    with pytest.raises(ValueError, match="no kernels 'AVX1024' run here; there are .*baseline"):
+        _core.use_build("AVX1024")
