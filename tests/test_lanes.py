@@ -1,4 +1,4 @@
-"""The lanes engine: the kernels of every instruction set that this machine runs, against LAPACK and among themselves."""
+"""The lanes engine: the kernels of every instruction set that runs here, against LAPACK and among themselves."""
 
 import os
 import subprocess
@@ -219,5 +219,5 @@ def test_features_can_be_disabled():
 
 
 def test_unknown_kernels_are_refused():
-    with pytest.raises(ValueError, match="no kernels 'AVX1024' run here; there are .*baseline"):
+    with pytest.raises(ValueError, match=r"no kernels 'AVX1024' run here; there are .*baseline"):
         _core.use_build("AVX1024")

@@ -253,7 +253,7 @@ cdef Py_ssize_t share(
     """Invert all n matrices of the stack; how many of them are singular."""
     cdef const kernels *lanes = build_in_use.kernels if lanes_pay(tag, s.m, n) else NULL
     cdef double seconds = estimate_seconds(tag, s.m, lanes), start
-    cdef Py_ssize_t first = 0, last, singular = 0
+    cdef Py_ssize_t first = 0, last, singular = 0, units
     cdef int threads = 1, in_blas = 1
     cdef bint pinned
     cdef Workspace w
@@ -271,7 +271,8 @@ cdef Py_ssize_t share(
         allocate(&w, s, tag, n, lanes, threads)
         try:
             while first < n:
-                last = min(n, first + threads * w.unit * max(<Py_ssize_t> 1, <Py_ssize_t> (CHUNK_SECONDS / seconds / w.unit)))
+                units = max(<Py_ssize_t> 1, <Py_ssize_t> (CHUNK_SECONDS / seconds / w.unit))
+                last = min(n, first + threads * units * w.unit)
                 start = perf_counter()
                 with nogil:
                     singular += invert_range(s, &w, tag, first, last, threads)
@@ -289,7 +290,7 @@ cdef Py_ssize_t share(
 
 
 cdef bint joins_the_axis_before(Stack *s) noexcept:
-    """Make one axis of the last two, the latter of which is not counted yet, if every array steps evenly through both."""
+    """Make one axis of the last two, the second of which is not counted yet, if all arrays step evenly through both."""
     cdef int d = s.ndim - 1
     cdef Py_ssize_t size
     if d < 0:

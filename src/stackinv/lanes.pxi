@@ -50,7 +50,7 @@ cdef const build *build_in_use = NULL
 
 
 def use_build(name):
-    """Calculate with the kernels of this name from now on; None stands for the best that runs here and is not disabled."""
+    """Calculate with the kernels of this name from now on; None: the best that run here and are not disabled."""
     global build_in_use
     cdef int i
     disabled = set(os.environ.get("STACKINV_DISABLE_CPU_FEATURES", "").replace(",", " ").split())
@@ -131,7 +131,7 @@ cdef Py_ssize_t invert_tiles(
     """Invert matrices first to last - 1; how many of them are singular."""
     cdef double rcond[16]
     cdef Py_ssize_t singular = 0, i = first
-    cdef int n, l
+    cdef int n, lane
     cdef Place at
     cdef bint any_singular
     cdef char *staged = w.start + thread * w.per_thread + w.staged_offset
@@ -141,27 +141,27 @@ cdef Py_ssize_t invert_tiles(
     while i < last:
         n = <int> min(<Py_ssize_t> w.unit, last - i)
         if s.ndim <= 1:
-            for l in range(w.unit):
-                t.a[l] = s.a + (i + (l if l < n else 0)) * s.a_strides[0]
-                t.out[l] = s.out + (i + (l if l < n else 0)) * s.out_strides[0]
+            for lane in range(w.unit):
+                t.a[lane] = s.a + (i + (lane if lane < n else 0)) * s.a_strides[0]
+                t.out[lane] = s.out + (i + (lane if lane < n else 0)) * s.out_strides[0]
         else:
-            for l in range(w.unit):
-                at = locate(s, i + (l if l < n else 0))
-                t.a[l], t.out[l] = at.a, at.out
+            for lane in range(w.unit):
+                at = locate(s, i + (lane if lane < n else 0))
+                t.a[lane], t.out[lane] = at.a, at.out
         if w.staged:
-            for l in range(w.unit):
-                t.out[l] = staged + l * (w.staged // w.unit)
+            for lane in range(w.unit):
+                t.out[lane] = staged + lane * (w.staged // w.unit)
         any_singular = w.lanes.invert[w.type](&t)
         if any_singular or s.rcond:
-            for l in range(n):
-                at = locate(s, i + l)
+            for lane in range(n):
+                at = locate(s, i + lane)
                 if s.rcond:
-                    (<double *> at.rcond)[0] = rcond[l]
-                if t.info[l]:
+                    (<double *> at.rcond)[0] = rcond[lane]
+                if t.info[lane]:
                     singular += 1
                     if s.info:
-                        (<int *> at.info)[0] = t.info[l]
-                    write_nan(s, t.out[l])
+                        (<int *> at.info)[0] = t.info[lane]
+                    write_nan(s, t.out[lane])
         if w.staged:
             stream(s.out + i * s.out_strides[0], staged, n * (w.staged // w.unit))
         i += w.unit

@@ -2,7 +2,10 @@
 #include "kernels.h"
 
 extern const struct kernels stackinv_kernels_baseline;
-static bool baseline_runs(void) { return true; }
+static bool baseline_runs(void)
+{
+    return true;
+}
 
 #ifdef STACKINV_AVX2
 extern const struct kernels stackinv_kernels_avx2;
@@ -24,8 +27,11 @@ static bool avx512_runs(void)
 
 const struct build stackinv_builds[] = {
 #ifdef STACKINV_AVX512
-    {"AVX512", "AVX512F AVX512DQ AVX512BW AVX512VL AVX512_SKX X86_V4 AVX2 FMA3 X86_V3", avx512_runs,
-     &stackinv_kernels_avx512, {256, 192, 192, 128}},
+    {"AVX512",
+     "AVX512F AVX512DQ AVX512BW AVX512VL AVX512_SKX X86_V4 AVX2 FMA3 X86_V3",
+     avx512_runs,
+     &stackinv_kernels_avx512,
+     {256, 192, 192, 128}},
 #endif
 #ifdef STACKINV_AVX2
     {"AVX2", "AVX2 FMA3 X86_V3", avx2_runs, &stackinv_kernels_avx2, {256, 192, 160, 128}},

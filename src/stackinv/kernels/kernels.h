@@ -14,9 +14,9 @@ struct tile {
     bool a_single, out_single;                      /* the precision of the user's numbers */
     ptrdiff_t a_row, a_column, out_row, out_column; /* strides in bytes */
     ptrdiff_t ahead;                                /* bytes to the matrices of the next tile, */
-    ptrdiff_t fetch_a, fetch_out;                   /* and how many bytes of each of them and of each result to fetch early */
-    void *work;                                     /* work_size(m) bytes, at a multiple of 64 */
-    double *rcond;                                  /* one for each lane, or NULL if nobody asked */
+    ptrdiff_t fetch_a, fetch_out; /* and how many bytes of each of them and of each result to fetch early */
+    void *work;                   /* work_size(m) bytes, at a multiple of 64 */
+    double *rcond;                /* one for each lane, or NULL if nobody asked */
     const char *a[STACKINV_MOST_LANES];
     char *out[STACKINV_MOST_LANES];
     int info[STACKINV_MOST_LANES]; /* LAPACK's; what is written of a singular matrix is undefined */

@@ -13,12 +13,21 @@
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline, unused))
 #define NOINLINE static __attribute__((noinline))
-#define UNROLL _Pragma("GCC unroll 16")
 #else
 #define INLINE static inline
 #define NOINLINE static
+#endif
+
+/* Loops whose bounds are constants wherever they stand, to be unrolled whole. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 16")
+#else
 #define UNROLL
 #endif
+#define UNROLLED(i, first, end) UNROLL for (int i = first; i < (end); i++)
+#define UNROLLED_DOWN(i, first, last) UNROLL for (int i = first; i >= (last); i--)
 
 /* Up to this order the compiler makes a function of its own for each. */
 #if VECTOR_BYTES >= 32
@@ -26,6 +35,8 @@
 #else
 #define SMALL 5
 #endif
+/* Up to this one the inverse of U is found column by column. */
+#define MEDIUM 20
 /* Up to this one the tile is meant to stay in registers. */
 #define IN_REGISTERS 4
 

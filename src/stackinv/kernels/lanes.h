@@ -6,8 +6,7 @@
 
    The method is LAPACK's: getrf, then the inverse from the factors as in getri (N. J. Higham, Accuracy and Stability of
    Numerical Algorithms, 2nd ed., 2002, chapter 14). Each element of a factor is calculated as a sum over all that was
-   calculated before it, which is subtracted once (left-looking, or Crout's order). The order of the sums does not depend
-   on the blocks, so that every build with the same rounding gives the same bits. */
+   calculated before it, which is subtracted once (left-looking, or Crout's order). */
 
 #define E NAME(element)
 
@@ -17,18 +16,51 @@ typedef struct {
     V re;
 } E;
 
-INLINE E NAME(zero)(void) { return (E){TYPED(all)(0)}; }
-INLINE E NAME(one)(void) { return (E){TYPED(all)(1)}; }
-INLINE E NAME(add)(E x, E y) { return (E){x.re + y.re}; }
-INLINE E NAME(subtract)(E x, E y) { return (E){x.re - y.re}; }
-INLINE E NAME(multiply)(E x, E y) { return (E){x.re * y.re}; }
-INLINE E NAME(scale)(E x, V by) { return (E){x.re * by}; }
-INLINE E NAME(add_product)(E sum, E x, E y) { return (E){sum.re + x.re * y.re}; }
-INLINE E NAME(reciprocal)(E x) { return (E){1 / x.re}; }
-INLINE E NAME(select)(VM mask, E yes, E no) { return (E){TYPED(select)(mask, yes.re, no.re)}; }
-INLINE V NAME(modulus)(E x) { return TYPED(absolute)(x.re); }
+INLINE E NAME(zero)(void)
+{
+    return (E){TYPED(all)(0)};
+}
+INLINE E NAME(one)(void)
+{
+    return (E){TYPED(all)(1)};
+}
+INLINE E NAME(add)(E x, E y)
+{
+    return (E){x.re + y.re};
+}
+INLINE E NAME(subtract)(E x, E y)
+{
+    return (E){x.re - y.re};
+}
+INLINE E NAME(multiply)(E x, E y)
+{
+    return (E){x.re * y.re};
+}
+INLINE E NAME(scale)(E x, V by)
+{
+    return (E){x.re * by};
+}
+INLINE E NAME(add_product)(E sum, E x, E y)
+{
+    return (E){sum.re + x.re * y.re};
+}
+INLINE E NAME(reciprocal)(E x)
+{
+    return (E){1 / x.re};
+}
+INLINE E NAME(select)(VM mask, E yes, E no)
+{
+    return (E){TYPED(select)(mask, yes.re, no.re)};
+}
+INLINE V NAME(modulus)(E x)
+{
+    return TYPED(absolute)(x.re);
+}
 /* What the pivot is chosen by. */
-INLINE V NAME(size)(E x) { return TYPED(absolute)(x.re); }
+INLINE V NAME(size)(E x)
+{
+    return TYPED(absolute)(x.re);
+}
 
 #else
 
@@ -36,11 +68,26 @@ typedef struct {
     V re, im;
 } E;
 
-INLINE E NAME(zero)(void) { return (E){TYPED(all)(0), TYPED(all)(0)}; }
-INLINE E NAME(one)(void) { return (E){TYPED(all)(1), TYPED(all)(0)}; }
-INLINE E NAME(add)(E x, E y) { return (E){x.re + y.re, x.im + y.im}; }
-INLINE E NAME(subtract)(E x, E y) { return (E){x.re - y.re, x.im - y.im}; }
-INLINE E NAME(scale)(E x, V by) { return (E){x.re * by, x.im * by}; }
+INLINE E NAME(zero)(void)
+{
+    return (E){TYPED(all)(0), TYPED(all)(0)};
+}
+INLINE E NAME(one)(void)
+{
+    return (E){TYPED(all)(1), TYPED(all)(0)};
+}
+INLINE E NAME(add)(E x, E y)
+{
+    return (E){x.re + y.re, x.im + y.im};
+}
+INLINE E NAME(subtract)(E x, E y)
+{
+    return (E){x.re - y.re, x.im - y.im};
+}
+INLINE E NAME(scale)(E x, V by)
+{
+    return (E){x.re * by, x.im * by};
+}
 INLINE E NAME(add_product)(E sum, E x, E y)
 {
     V re = sum.re + x.re * y.re, im = sum.im + x.re * y.im;
@@ -73,25 +120,27 @@ INLINE V NAME(modulus)(E x)
     V ratio = small / TYPED(select)(TYPED(equal)(large, TYPED(all)(0)), TYPED(all)(1), large);
     return large * TYPED(square_root)(1 + ratio * ratio);
 }
-INLINE V NAME(size)(E x) { return TYPED(absolute)(x.re) + TYPED(absolute)(x.im); }
+INLINE V NAME(size)(E x)
+{
+    return TYPED(absolute)(x.re) + TYPED(absolute)(x.im);
+}
 
 #endif
 
-/* A block of sums in registers: += A B, with steps of one column of A and one row of B. */
-INLINE void NAME(add_products)(
-    E sum[SMALL][SMALL], const int rows, const int columns, const E *a, ptrdiff_t lda, ptrdiff_t a_step, const E *b,
-    ptrdiff_t b_step, ptrdiff_t count)
+/* A block of sums in registers: += A B, by columns of A and rows of B. */
+INLINE void NAME(add_products)(E sum[SMALL][SMALL], const int rows, const int columns, const E *a, ptrdiff_t lda,
+                               ptrdiff_t a_step, const E *b, ptrdiff_t b_step, ptrdiff_t count)
 {
     for (ptrdiff_t q = 0; q < count; q++, a += a_step, b += b_step)
-        UNROLL for (int r = 0; r < rows; r++)
-            UNROLL for (int c = 0; c < columns; c++)
+        UNROLLED (r, 0, rows)
+            UNROLLED (c, 0, columns)
                 sum[r][c] = NAME(add_product)(sum[r][c], a[r * lda], b[c]);
 }
 
-#define CLEAR(sum)                                                                                                      \
-    UNROLL for (int r = 0; r < rows; r++)                                                                               \
-        UNROLL for (int c = 0; c < columns; c++)                                                                        \
-            sum[r][c] = NAME(zero)()
+#define CLEAR(sum)                                                                                                     \
+    UNROLLED (r, 0, rows)                                                                                              \
+        UNROLLED (c, 0, columns)                                                                                       \
+    sum[r][c] = NAME(zero)()
 
 /* Rows i.. of the panel at column k become rows of U: those above the panel's own. */
 INLINE void NAME(above)(E *t, ptrdiff_t ld, int i, int k, const int rows, const int columns)
@@ -99,23 +148,24 @@ INLINE void NAME(above)(E *t, ptrdiff_t ld, int i, int k, const int rows, const 
     E sum[SMALL][SMALL];
     CLEAR(sum);
     NAME(add_products)(sum, rows, columns, t + i * ld, ld, 1, t + k, ld, i);
-    UNROLL for (int r = 0; r < rows; r++)
-        UNROLL for (int c = 0; c < columns; c++) {
+    UNROLLED (r, 0, rows)
+        UNROLLED (c, 0, columns) {
             E *u = t + (i + r) * ld + k + c;
-            UNROLL for (int q = 0; q < r; q++)
+            UNROLLED (q, 0, r)
                 sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + i + q], t[(i + q) * ld + k + c]);
             *u = NAME(subtract)(*u, sum[r][c]);
         }
 }
 
 /* The other rows of the panel: what the columns to the left contribute, not yet subtracted. */
-INLINE void NAME(below)(E *sums, const int ls, const E *t, ptrdiff_t ld, int i, int k, const int rows, const int columns)
+INLINE void NAME(below)(E *sums, const int ls, const E *t, ptrdiff_t ld, int i, int k, const int rows,
+                        const int columns)
 {
     E sum[SMALL][SMALL];
     CLEAR(sum);
     NAME(add_products)(sum, rows, columns, t + i * ld, ld, 1, t + k, ld, k);
-    UNROLL for (int r = 0; r < rows; r++)
-        UNROLL for (int c = 0; c < columns; c++)
+    UNROLLED (r, 0, rows)
+        UNROLLED (c, 0, columns)
             sums[(i + r) * ls + c] = sum[r][c];
 }
 
@@ -127,11 +177,11 @@ INLINE void NAME(fetch)(const struct tile *tile, const int lines, ptrdiff_t *fet
     const ptrdiff_t last = *fetched + lines * 64;
     for (ptrdiff_t byte = *fetched; byte < last; byte += 64) {
         if (byte < tile->fetch_out)
-            UNROLL for (int l = 0; l < WIDTH; l++)
+            UNROLLED (l, 0, WIDTH)
                 __builtin_prefetch(tile->out[l] + byte, 1);
         if (byte < tile->fetch_a)
-            UNROLL for (int l = 0; l < WIDTH; l++)
-                __builtin_prefetch(tile->a[l] + tile->ahead + byte, 0, 2);
+            UNROLLED (l, 0, WIDTH)
+                __builtin_prefetch(tile->a[l] + tile->ahead + byte, 0, 3);
     }
     *fetched = last;
 #else
@@ -140,27 +190,26 @@ INLINE void NAME(fetch)(const struct tile *tile, const int lines, ptrdiff_t *fet
 }
 
 /* Rows `from` to from + rows - 1, none before `first`, exchanged with row k in the lanes that chose them for pivot. */
-INLINE void NAME(exchange_rows)(
-    E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, int width, int k, int from, const int rows,
-    int first, const int begin, const int end, VI pivot)
+INLINE void NAME(exchange_rows)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, int width, int k,
+                                int from, const int rows, int first, const int begin, const int end, VI pivot)
 {
     VM mask[SMALL];
-    UNROLL for (int n = 0; n < rows; n++)
+    UNROLLED (n, 0, rows)
         mask[n] = TYPED(same)(pivot, TYPED(integer)(from + n < first ? -1 : from + n));
-#define EXCHANGE(TYPE, SELECT, x, y)                                                                                    \
-    do {                                                                                                                \
-        const TYPE before = x;                                                                                          \
-        TYPE after = before;                                                                                            \
-        UNROLL for (int n = 0; n < rows; n++) {                                                                         \
-            const TYPE other = y;                                                                                       \
-            y = SELECT(mask[n], before, other);                                                                         \
-            after = SELECT(mask[n], other, after);                                                                      \
-        }                                                                                                               \
-        x = after;                                                                                                      \
+#define EXCHANGE(TYPE, SELECT, x, y)                                                                                   \
+    do {                                                                                                               \
+        const TYPE before = x;                                                                                         \
+        TYPE after = before;                                                                                           \
+        UNROLLED (n, 0, rows) {                                                                                        \
+            const TYPE other = y;                                                                                      \
+            y = SELECT(mask[n], before, other);                                                                        \
+            after = SELECT(mask[n], other, after);                                                                     \
+        }                                                                                                              \
+        x = after;                                                                                                     \
     } while (0)
     EXCHANGE(VI, TYPED(select_integer), order[k], order[from + n]);
     EXCHANGE(E, NAME(select), column[k], column[from + n]);
-    UNROLL for (int c = begin; c < end; c++)
+    UNROLLED (c, begin, end)
         EXCHANGE(E, NAME(select), sums[k * ls + c], sums[(from + n) * ls + c]);
     for (int j = 0; j < width; j++)
         EXCHANGE(E, NAME(select), t[k * ld + j], t[(from + n) * ld + j]);
@@ -179,9 +228,8 @@ INLINE void NAME(exchange_columns)(V *top, char *const *at, int count)
 }
 
 /* Row k exchanged with the row that each lane chose for pivot, lane by lane. */
-INLINE void NAME(exchange_lanes)(
-    E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, int width, int k, const int begin, const int end,
-    VI pivot)
+INLINE void NAME(exchange_lanes)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, int width, int k,
+                                 const int begin, const int end, VI pivot)
 {
     INTEGER chosen[WIDTH], moved = 0;
     memcpy(chosen, &pivot, sizeof chosen);
@@ -208,9 +256,8 @@ INLINE void NAME(exchange_lanes)(
 
 /* Exchange row k with the row that each lane chose for pivot: in the tile's first `width` columns, in the column at hand,
    in the pending sums of columns from `begin` to end - 1, and in the order. */
-INLINE void NAME(exchange)(
-    E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, const int m, int width, int k, const int begin,
-    const int end, VI pivot)
+INLINE void NAME(exchange)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, const int m, int width,
+                           int k, const int begin, const int end, VI pivot)
 {
     if (m <= SMALL)
         NAME(exchange_rows)(t, ld, sums, ls, column, order, width, k, k + 1, m - 1 - k, 0, begin, end, pivot);
@@ -218,20 +265,19 @@ INLINE void NAME(exchange)(
         NAME(exchange_lanes)(t, ld, sums, ls, column, order, width, k, begin, end, pivot);
     else
         for (int first = k + 1; first < m; first += 4)
-            NAME(exchange_rows)
-            (t, ld, sums, ls, column, order, width, k, first < m - 4 ? first : m - 4, 4, first, begin, end, pivot);
+            NAME(exchange_rows)(t, ld, sums, ls, column, order, width, k, first < m - 4 ? first : m - 4, 4, first,
+                                begin, end, pivot);
 }
 
 /* The columns of a panel, one after the other: what they contribute to each other, pivots, exchanges, scaling. */
-INLINE VI NAME(panel)(
-    E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *inverse_diagonal, VI *order, const int m, int width, int k,
-    const int columns, VI info, const struct tile *tile, ptrdiff_t *fetched)
+INLINE VI NAME(panel)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *inverse_diagonal, VI *order, const int m,
+                      int width, int k, const int columns, VI info, const struct tile *tile, ptrdiff_t *fetched)
 {
-    UNROLL for (int c = 0; c < columns; c++) {
+    UNROLLED (c, 0, columns) {
         E u[SMALL];
-        UNROLL for (int q = 0; q < c; q++) {
+        UNROLLED (q, 0, c) {
             E sum = sums[(k + q) * ls + c];
-            UNROLL for (int p = 0; p < q; p++)
+            UNROLLED (p, 0, q)
                 sum = NAME(add_product)(sum, t[(k + q) * ld + k + p], u[p]);
             u[q] = t[(k + q) * ld + k + c] = NAME(subtract)(t[(k + q) * ld + k + c], sum);
         }
@@ -242,7 +288,7 @@ INLINE VI NAME(panel)(
         VI seen = TYPED(integer)(0);
         for (int i = top; i < m; i++) {
             E sum = sums[i * ls + c];
-            UNROLL for (int q = 0; q < c; q++)
+            UNROLLED (q, 0, c)
                 sum = NAME(add_product)(sum, t[i * ld + k + q], u[q]);
             const E x = column[i] = NAME(subtract)(t[i * ld + top], sum);
             V size = NAME(size)(x);
@@ -272,64 +318,85 @@ INLINE VI NAME(panel)(
     return info;
 }
 
-/* A block of the inverse of U, from the blocks below it. The one on the diagonal (i == k) has none. */
-INLINE void NAME(invert_upper)(
-    E *t, ptrdiff_t ld, const E *inverse_diagonal, int i, int k, const int rows, const int columns, const bool diagonal)
+/* A block of Y, the inverse of U, from U Y = I and the blocks below it; the one on the diagonal (i == k) has none. */
+INLINE void NAME(invert_upper)(E *t, ptrdiff_t ld, const E *inverse_diagonal, int i, int k, const int rows,
+                               const int columns, const bool diagonal)
 {
     E sum[SMALL][SMALL], y[SMALL][SMALL];
     CLEAR(sum);
     if (!diagonal) {
-        UNROLL for (int q = columns - 1; q >= 0; q--)
-            UNROLL for (int r = 0; r < rows; r++)
-                UNROLL for (int c = q; c < columns; c++)
+        UNROLLED_DOWN (q, columns - 1, 0)
+            UNROLLED (r, 0, rows)
+                UNROLLED (c, q, columns)
                     sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + k + q], t[(k + q) * ld + k + c]);
-        NAME(add_products)
-        (sum, rows, columns, t + i * ld + k - 1, ld, -1, t + (k - 1) * ld + k, -ld, k - (i + rows));
+        NAME(add_products)(sum, rows, columns, t + i * ld + k - 1, ld, -1, t + (k - 1) * ld + k, -ld, k - (i + rows));
     }
-    UNROLL for (int r = rows - 1; r >= 0; r--)
-        UNROLL for (int c = diagonal ? r : 0; c < columns; c++) {
-            UNROLL for (int q = diagonal ? c : rows - 1; q > r; q--)
+    UNROLLED_DOWN (r, rows - 1, 0)
+        UNROLLED (c, diagonal ? r : 0, columns) {
+            UNROLLED_DOWN (q, diagonal ? c : rows - 1, r + 1)
                 sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + i + q], y[q][c]);
             y[r][c] = diagonal && c == r
                           ? inverse_diagonal[i + r]
                           : NAME(multiply)(NAME(subtract)(NAME(zero)(), sum[r][c]), inverse_diagonal[i + r]);
         }
-    UNROLL for (int r = 0; r < rows; r++)
-        UNROLL for (int c = diagonal ? r : 0; c < columns; c++)
+    UNROLLED (r, 0, rows)
+        UNROLLED (c, diagonal ? r : 0, columns)
+            t[(i + r) * ld + k + c] = y[r][c];
+}
+
+/* The same from Y U = I and the blocks to its left, as in trtri. */
+INLINE void NAME(invert_upper_large)(E *t, ptrdiff_t ld, const E *inverse_diagonal, int i, int k, const int rows,
+                                     const int columns)
+{
+    E sum[SMALL][SMALL], y[SMALL][SMALL];
+    const int next = i + rows, count = k - next;
+    CLEAR(sum);
+    UNROLLED (q, 0, rows)
+        UNROLLED (r, 0, q + 1)
+            UNROLLED (c, 0, columns)
+                sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + i + q], t[(i + q) * ld + k + c]);
+    NAME(add_products)(sum, rows, columns, t + i * ld + next, ld, 1, t + next * ld + k, ld, count);
+    UNROLLED (c, 0, columns)
+        UNROLLED (r, 0, rows) {
+            UNROLLED (q, 0, c)
+                sum[r][c] = NAME(add_product)(sum[r][c], y[r][q], t[(k + q) * ld + k + c]);
+            y[r][c] = NAME(multiply)(NAME(subtract)(NAME(zero)(), sum[r][c]), inverse_diagonal[k + c]);
+        }
+    UNROLLED (r, 0, rows)
+        UNROLLED (c, 0, columns)
             t[(i + r) * ld + k + c] = y[r][c];
 }
 
 /* The columns of L at k, out of the tile. */
 INLINE void NAME(take_lower)(E *l, const int ls, E *t, ptrdiff_t ld, const int m, int k, const int columns)
 {
-    UNROLL for (int r = 1; r < columns; r++)
-        UNROLL for (int c = 0; c < r; c++) {
+    UNROLLED (r, 1, columns)
+        UNROLLED (c, 0, r) {
             l[(k + r) * ls + c] = t[(k + r) * ld + k + c];
             t[(k + r) * ld + k + c] = NAME(zero)();
         }
     for (int i = k + columns; i < m; i++)
-        UNROLL for (int c = 0; c < columns; c++) {
+        UNROLLED (c, 0, columns) {
             l[i * ls + c] = t[i * ld + k + c];
             t[i * ld + k + c] = NAME(zero)();
         }
 }
 
 /* A block of the Z that solves Z L = inverse of U, from those to its right. */
-INLINE void NAME(solve_lower)(
-    E *t, ptrdiff_t ld, const E *l, const int ls, const int m, int i, int k, const int rows, const int columns)
+INLINE void NAME(solve_lower)(E *t, ptrdiff_t ld, const E *l, const int ls, const int m, int i, int k, const int rows,
+                              const int columns)
 {
     E sum[SMALL][SMALL], z[SMALL][SMALL];
     CLEAR(sum);
-    NAME(add_products)
-    (sum, rows, columns, t + i * ld + m - 1, ld, -1, l + (m - 1) * ls, -ls, m - (k + columns));
-    UNROLL for (int c = columns - 1; c >= 0; c--)
-        UNROLL for (int r = 0; r < rows; r++) {
-            UNROLL for (int q = columns - 1; q > c; q--)
+    NAME(add_products)(sum, rows, columns, t + i * ld + m - 1, ld, -1, l + (m - 1) * ls, -ls, m - (k + columns));
+    UNROLLED_DOWN (c, columns - 1, 0)
+        UNROLLED (r, 0, rows) {
+            UNROLLED_DOWN (q, columns - 1, c + 1)
                 sum[r][c] = NAME(add_product)(sum[r][c], z[r][q], l[(k + q) * ls + c]);
             z[r][c] = NAME(subtract)(t[(i + r) * ld + k + c], sum[r][c]);
         }
-    UNROLL for (int r = 0; r < rows; r++)
-        UNROLL for (int c = 0; c < columns; c++)
+    UNROLLED (r, 0, rows)
+        UNROLLED (c, 0, columns)
             t[(i + r) * ld + k + c] = NAME(add)(z[r][c], NAME(zero)()); /* no negative zeros, as in NumPy's result */
 }
 
@@ -363,15 +430,14 @@ INLINE V NAME(norm1)(const E *t, ptrdiff_t ld, const int m, int first, int last)
 
 /* `height` numbers at `offset` bytes in every lane's matrix, to or from the tile, where number n is in vector
    n / PARTS * step + n % PARTS. */
-INLINE void NAME(move_block)(
-    V *t, ptrdiff_t step, char *const *at, ptrdiff_t offset, ptrdiff_t n, const int height, const bool out,
-    const bool other)
+INLINE void NAME(move_block)(V *t, ptrdiff_t step, char *const *at, ptrdiff_t offset, ptrdiff_t n, const int height,
+                             const bool out, const bool other)
 {
     V v[WIDTH];
     offset += n * (ptrdiff_t)(other ? sizeof(OTHER) : sizeof(REAL));
     if (!out)
         TYPED(gather)(v, at, offset, height, other);
-    UNROLL for (int e = 0; e < height; e++) {
+    UNROLLED (e, 0, height) {
         V *x = t + (n + e) / PARTS * step + (n + e) % PARTS;
         if (out)
             v[e] = *x;
@@ -382,24 +448,24 @@ INLINE void NAME(move_block)(
         TYPED(scatter)(v, at, offset, height, other);
 }
 
-#define HEIGHTS(height, CALL)                                                                                           \
-    do {                                                                                                                \
-        if (height == 1)                                                                                                \
-            CALL(1);                                                                                                    \
-        else if (WIDTH == 2 || height == 2)                                                                             \
-            CALL((WIDTH < 2 ? WIDTH : 2));                                                                              \
-        else if (WIDTH == 4 || height == 4)                                                                             \
-            CALL((WIDTH < 4 ? WIDTH : 4));                                                                              \
-        else if (WIDTH == 8 || height == 8)                                                                             \
-            CALL((WIDTH < 8 ? WIDTH : 8));                                                                              \
-        else                                                                                                            \
-            CALL(WIDTH);                                                                                                \
+#define HEIGHTS(height, CALL)                                                                                          \
+    do {                                                                                                               \
+        if (height == 1)                                                                                               \
+            CALL(1);                                                                                                   \
+        else if (WIDTH == 2 || height == 2)                                                                            \
+            CALL((WIDTH < 2 ? WIDTH : 2));                                                                             \
+        else if (WIDTH == 4 || height == 4)                                                                            \
+            CALL((WIDTH < 4 ? WIDTH : 4));                                                                             \
+        else if (WIDTH == 8 || height == 8)                                                                            \
+            CALL((WIDTH < 8 ? WIDTH : 8));                                                                             \
+        else                                                                                                           \
+            CALL(WIDTH);                                                                                               \
     } while (0)
 
 /* `length` consecutive numbers of every lane's matrix, to or from the tile. Blocks may overlap, so that none is beyond
    the end. */
-INLINE void NAME(move_line)(
-    V *t, ptrdiff_t step, char *const *at, ptrdiff_t offset, ptrdiff_t length, const bool out, const bool other)
+INLINE void NAME(move_line)(V *t, ptrdiff_t step, char *const *at, ptrdiff_t offset, ptrdiff_t length, const bool out,
+                            const bool other)
 {
     int height = WIDTH, rest_height = 1;
     while (height > length)
@@ -407,8 +473,8 @@ INLINE void NAME(move_line)(
     const ptrdiff_t rest = length % height;
     while (rest_height < rest)
         rest_height *= 2;
-#define WHOLE(h)                                                                                                        \
-    for (ptrdiff_t n = 0; n + h <= length; n += h)                                                                      \
+#define WHOLE(h)                                                                                                       \
+    for (ptrdiff_t n = 0; n + h <= length; n += h)                                                                     \
     NAME(move_block)(t, step, at, offset, n, h, out, other)
 #define REST(h) NAME(move_block)(t, step, at, offset, length - h, h, out, other)
     HEIGHTS(height, WHOLE);
@@ -419,8 +485,8 @@ INLINE void NAME(move_line)(
 }
 
 /* Whole matrices to or from the tile. */
-INLINE void NAME(move_matrix)(
-    E *t, ptrdiff_t ld, const int m, char *const *at, ptrdiff_t row, ptrdiff_t column, const bool out, const bool other)
+INLINE void NAME(move_matrix)(E *t, ptrdiff_t ld, const int m, char *const *at, ptrdiff_t row, ptrdiff_t column,
+                              const bool out, const bool other)
 {
     const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
     if (column == size && row == size * m && ld == m)
@@ -437,8 +503,8 @@ INLINE void NAME(move_matrix)(
                 NAME(move_line)((V *)(t + i * ld + j), PARTS, at, i * row + j * column, PARTS, out, other);
 }
 
-NOINLINE void NAME(move_large)(
-    E *t, ptrdiff_t ld, int m, char *const *at, ptrdiff_t row, ptrdiff_t column, bool out, bool other)
+NOINLINE void NAME(move_large)(E *t, ptrdiff_t ld, int m, char *const *at, ptrdiff_t row, ptrdiff_t column, bool out,
+                               bool other)
 {
     if (out)
         if (other)
@@ -451,8 +517,8 @@ NOINLINE void NAME(move_large)(
         NAME(move_matrix)(t, ld, m, at, row, column, false, false);
 }
 
-INLINE void NAME(move)(
-    E *t, ptrdiff_t ld, const int m, char *const *at, ptrdiff_t row, ptrdiff_t column, const bool out, const bool other)
+INLINE void NAME(move)(E *t, ptrdiff_t ld, const int m, char *const *at, ptrdiff_t row, ptrdiff_t column,
+                       const bool out, const bool other)
 {
     if (m > IN_REGISTERS)
         NAME(move_large)(t, ld, m, at, row, column, out, other);
@@ -463,8 +529,8 @@ INLINE void NAME(move)(
 }
 
 /* A strip of columns, from `from` on, with the rows in the present order; those before `first` are in the tile already. */
-INLINE void NAME(read_strip)(
-    E *t, ptrdiff_t ld, const int m, const VI *order, int first, int from, const struct tile *tile, const bool other)
+INLINE void NAME(read_strip)(E *t, ptrdiff_t ld, const int m, const VI *order, int first, int from,
+                             const struct tile *tile, const bool other)
 {
     const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
     for (int i = 0; i < m; i++) {
@@ -475,7 +541,7 @@ INLINE void NAME(read_strip)(
         TYPED(gather)(v, at, from * size, WIDTH, other);
         V *to = (V *)(t + i * ld + from);
         if (from == first)
-            UNROLL for (int e = 0; e < WIDTH; e++)
+            UNROLLED (e, 0, WIDTH)
                 to[e] = v[e];
         else
             for (int e = (first - from) * PARTS; e < WIDTH; e++)
@@ -485,8 +551,8 @@ INLINE void NAME(read_strip)(
 
 /* Columns from `first` on of the user's matrices, in the tile with their rows in the present order; where that ends.
    So the exchanges of rows are left out that come before a column's turn. */
-INLINE int NAME(read)(
-    E *t, ptrdiff_t ld, const int m, const VI *order, int first, const struct tile *tile, const bool other)
+INLINE int NAME(read)(E *t, ptrdiff_t ld, const int m, const VI *order, int first, const struct tile *tile,
+                      const bool other)
 {
     const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
     enum { STRIP = WIDTH > PARTS ? WIDTH / PARTS : 1 };
@@ -503,20 +569,21 @@ INLINE int NAME(read)(
 }
 
 /* From the tile to the user's memory, column k of Z to column order[k] of the result. */
-INLINE void NAME(move_in_order)(
-    const E *t, ptrdiff_t ld, const int m, const VI *order, ptrdiff_t *offsets, const struct tile *tile, const bool other)
+INLINE void NAME(move_in_order)(const E *t, ptrdiff_t ld, const int m, const VI *order, ptrdiff_t *offsets,
+                                const struct tile *tile, const bool other)
 {
     enum { ROWS = 4 }; /* at a time, to use each offset for all of them */
     const ptrdiff_t row = tile->out_row, size = other ? sizeof(OTHER) : sizeof(REAL);
     for (int l = 0; l < WIDTH; l++)
         for (int k = 0; k < m; k++)
             offsets[l * m + k] = ((const INTEGER *)(order + k))[l] * tile->out_column;
-#define MOVE(rows)                                                                                                      \
-    for (int k = 0; k < m; k++) {                                                                                       \
-        const REAL *z = (const REAL *)(t + i * ld + k) + l;                                                             \
-        char *at = tile->out[l] + i * row + offsets[l * m + k];                                                         \
-        UNROLL for (int n = 0; n < (rows) * PARTS; n++)                                                                 \
-            TYPED(store_1)(at + n / PARTS * row + n % PARTS * size, z[(n / PARTS * ld * PARTS + n % PARTS) * WIDTH], other); \
+#define MOVE(rows)                                                                                                     \
+    for (int k = 0; k < m; k++) {                                                                                      \
+        const REAL *z = (const REAL *)(t + i * ld + k) + l;                                                            \
+        char *at = tile->out[l] + i * row + offsets[l * m + k];                                                        \
+        UNROLLED (n, 0, (rows) * PARTS)                                                                                \
+            TYPED(store_1)(at + n / PARTS * row + n % PARTS * size, z[(n / PARTS * ld * PARTS + n % PARTS) * WIDTH],   \
+                           other);                                                                                     \
     }
     for (int i = 0, rows = ROWS; i < m; i += rows) {
         if (i + ROWS > m)
@@ -530,24 +597,24 @@ INLINE void NAME(move_in_order)(
 #undef MOVE
 }
 
-#define SIZES(rows, columns, CALL)                                                                                      \
-    do {                                                                                                                \
-        if (m <= SMALL) {                                                                                               \
-            CALL(m, m);                                                                                                 \
-        } else if ((rows) == BLOCK && (columns) == BLOCK) {                                                             \
-            CALL(BLOCK, BLOCK);                                                                                         \
-        } else if ((rows) == BLOCK) {                                                                                   \
-            CALL(BLOCK, BLOCK - 1);                                                                                     \
-        } else if ((columns) == BLOCK) {                                                                                \
-            CALL(BLOCK - 1, BLOCK);                                                                                     \
-        } else {                                                                                                        \
-            CALL(BLOCK - 1, BLOCK - 1);                                                                                 \
-        }                                                                                                               \
+#define SIZES(rows, columns, CALL)                                                                                     \
+    do {                                                                                                               \
+        if (m <= SMALL) {                                                                                              \
+            CALL(m, m);                                                                                                \
+        } else if ((rows) == BLOCK && (columns) == BLOCK) {                                                            \
+            CALL(BLOCK, BLOCK);                                                                                        \
+        } else if ((rows) == BLOCK) {                                                                                  \
+            CALL(BLOCK, BLOCK - 1);                                                                                    \
+        } else if ((columns) == BLOCK) {                                                                               \
+            CALL(BLOCK - 1, BLOCK);                                                                                    \
+        } else {                                                                                                       \
+            CALL(BLOCK - 1, BLOCK - 1);                                                                                \
+        }                                                                                                              \
     } while (0)
 
 /* Invert the matrices of a tile; whether one of them is singular. `m` is a constant where it is small. */
-INLINE bool NAME(invert_tile)(
-    struct tile *tile, const int m, const ptrdiff_t ld, E *t, E *sums, E *column, E *inverse_diagonal, VI *order)
+INLINE bool NAME(invert_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E *t, E *sums, E *column,
+                              E *inverse_diagonal, VI *order)
 {
     /* One block if m is a constant, else blocks of BLOCK or BLOCK - 1 rows and columns. */
     const int blocks = m <= SMALL ? 1 : (m + BLOCK - 1) / BLOCK, ls = m <= SMALL ? m : BLOCK;
@@ -572,37 +639,51 @@ INLINE bool NAME(invert_tile)(
             if (tile->rcond)
                 a_norm = TYPED(maximum)(NAME(norm1)(t, ld, m, first, width), a_norm);
         }
-#define ABOVE(rows, columns) \
-    NAME(fetch)(tile, lines, &fetched); \
+#define ABOVE(rows, columns)                                                                                           \
+    NAME(fetch)(tile, lines, &fetched);                                                                                \
     NAME(above)(t, ld, START(i), k, rows, columns)
         for (int i = 0; i < b; i++)
             SIZES(HEIGHT(i), columns, ABOVE);
-#define BELOW(rows, columns) \
-    if (m > SMALL)\
-    NAME(fetch)(tile, lines, &fetched); \
+#define BELOW(rows, columns)                                                                                           \
+    if (m > SMALL)                                                                                                     \
+        NAME(fetch)(tile, lines, &fetched);                                                                            \
     NAME(below)(sums, ls, t, ld, START(i), k, rows, columns)
         for (int i = b; i < blocks; i++)
             SIZES(HEIGHT(i), columns, BELOW);
-#define PANEL(rows, columns) info = NAME(panel)(t, ld, sums, ls, column, inverse_diagonal, order, m, width, k, columns, info, tile, &fetched)
+#define PANEL(rows, columns)                                                                                           \
+    info = NAME(panel)(t, ld, sums, ls, column, inverse_diagonal, order, m, width, k, columns, info, tile, &fetched)
         SIZES(columns, columns, PANEL);
     }
-    for (int b = blocks - 1; b >= 0; b--) {
-        const int k = START(b), columns = HEIGHT(b);
+    /* Column by column from U Y = I, both residuals of the inverse are small, also for ill-conditioned matrices, but they grow
+       faster with its order than from Y U = I, which LAPACK takes and which bounds only the left one. */
 #define DIAGONAL(rows, columns) NAME(invert_upper)(t, ld, inverse_diagonal, k, k, columns, columns, true)
-        SIZES(columns, columns, DIAGONAL);
-#define INVERT_UPPER(rows, columns) \
-    NAME(fetch)(tile, lines, &fetched); \
+#define INVERT_UPPER(rows, columns)                                                                                    \
+    NAME(fetch)(tile, lines, &fetched);                                                                                \
     NAME(invert_upper)(t, ld, inverse_diagonal, START(i), k, rows, columns, false)
-        for (int i = b - 1; i >= 0; i--)
-            SIZES(HEIGHT(i), columns, INVERT_UPPER);
-    }
+#define INVERT_UPPER_LARGE(rows, columns)                                                                              \
+    NAME(fetch)(tile, lines, &fetched);                                                                                \
+    NAME(invert_upper_large)(t, ld, inverse_diagonal, START(i), k, rows, columns)
+    if (m <= MEDIUM)
+        for (int b = blocks - 1; b >= 0; b--) {
+            const int k = START(b), columns = HEIGHT(b);
+            SIZES(columns, columns, DIAGONAL);
+            for (int i = b - 1; i >= 0; i--)
+                SIZES(HEIGHT(i), columns, INVERT_UPPER);
+        }
+    else
+        for (int b = 0; b < blocks; b++) {
+            const int k = START(b), columns = HEIGHT(b);
+            for (int i = 0; i < b; i++)
+                SIZES(HEIGHT(i), columns, INVERT_UPPER_LARGE);
+            SIZES(columns, columns, DIAGONAL);
+        }
     for (int b = blocks - 1; b >= 0; b--) {
         const int k = START(b), columns = HEIGHT(b);
 #define TAKE_LOWER(rows, columns) NAME(take_lower)(sums, ls, t, ld, m, k, columns)
         SIZES(columns, columns, TAKE_LOWER);
-#define SOLVE_LOWER(rows, columns) \
-    if (m > SMALL)\
-    NAME(fetch)(tile, lines, &fetched); \
+#define SOLVE_LOWER(rows, columns)                                                                                     \
+    if (m > SMALL)                                                                                                     \
+        NAME(fetch)(tile, lines, &fetched);                                                                            \
     NAME(solve_lower)(t, ld, sums, ls, m, START(i), k, rows, columns)
         for (int i = 0; i < blocks; i++)
             SIZES(HEIGHT(i), columns, SOLVE_LOWER);
@@ -629,12 +710,12 @@ INLINE bool NAME(invert_tile)(
 }
 
 /* Orders known to the compiler: loops unrolled, and the smallest tiles kept in registers. */
-#define DEFINE_SMALL(M)                                                                                                 \
-    static bool NAME(invert_##M)(struct tile * tile)                                                                    \
-    {                                                                                                                   \
-        E t[M * M], sums[M * M], column[M], inverse_diagonal[M];                                                               \
-        VI order[M];                                                                                                    \
-        return NAME(invert_tile)(tile, M, M, t, sums, column, inverse_diagonal, order);                                         \
+#define DEFINE_SMALL(M)                                                                                                \
+    static bool NAME(invert_##M)(struct tile * tile)                                                                   \
+    {                                                                                                                  \
+        E t[M * M], sums[M * M], column[M], inverse_diagonal[M];                                                       \
+        VI order[M];                                                                                                   \
+        return NAME(invert_tile)(tile, M, M, t, sums, column, inverse_diagonal, order);                                \
     }
 DEFINE_SMALL(1)
 DEFINE_SMALL(2)
@@ -648,25 +729,37 @@ DEFINE_SMALL(8)
 #endif
 
 /* Rows of a tile; an odd number of elements keeps columns from falling into few sets of the cache. */
-static ptrdiff_t NAME(leading)(int m) { return m < WIDTH ? m : m | 1; }
+static ptrdiff_t NAME(leading)(int m)
+{
+    return m < WIDTH ? m : m | 1;
+}
 
 static size_t NAME(work_size)(int m)
 {
-    return m <= SMALL ? 0 : ((size_t)m * NAME(leading)(m) + (size_t)m * BLOCK + 2 * (size_t)m) * sizeof(E) + m * sizeof(VI);
+    return m <= SMALL ? 0
+                      : ((size_t)m * NAME(leading)(m) + (size_t)m * BLOCK + 2 * (size_t)m) * sizeof(E) + m * sizeof(VI);
 }
 
 static bool NAME(invert)(struct tile *tile)
 {
     switch (tile->m) {
-    case 1: return NAME(invert_1)(tile);
-    case 2: return NAME(invert_2)(tile);
-    case 3: return NAME(invert_3)(tile);
-    case 4: return NAME(invert_4)(tile);
-    case 5: return NAME(invert_5)(tile);
+    case 1:
+        return NAME(invert_1)(tile);
+    case 2:
+        return NAME(invert_2)(tile);
+    case 3:
+        return NAME(invert_3)(tile);
+    case 4:
+        return NAME(invert_4)(tile);
+    case 5:
+        return NAME(invert_5)(tile);
 #if SMALL == 8
-    case 6: return NAME(invert_6)(tile);
-    case 7: return NAME(invert_7)(tile);
-    case 8: return NAME(invert_8)(tile);
+    case 6:
+        return NAME(invert_6)(tile);
+    case 7:
+        return NAME(invert_7)(tile);
+    case 8:
+        return NAME(invert_8)(tile);
 #endif
     }
     const int m = tile->m;

@@ -13,12 +13,30 @@
 typedef REAL V __attribute__((vector_size(WIDTH * sizeof(REAL)), may_alias));
 typedef INTEGER VI __attribute__((vector_size(WIDTH * sizeof(REAL)), may_alias));
 
-INLINE V TYPED(all)(REAL x) { return x - (V){0}; }
-INLINE VI TYPED(integer)(INTEGER i) { return i - (VI){0}; }
-INLINE VI TYPED(bits)(V x) { return (VI)x; }
-INLINE V TYPED(from_bits)(VI x) { return (V)x; }
-INLINE REAL TYPED(get)(V x, int l) { return x[l]; }
-INLINE INTEGER TYPED(get_integer)(VI x, int l) { return x[l]; }
+INLINE V TYPED(all)(REAL x)
+{
+    return x - (V){0};
+}
+INLINE VI TYPED(integer)(INTEGER i)
+{
+    return i - (VI){0};
+}
+INLINE VI TYPED(bits)(V x)
+{
+    return (VI)x;
+}
+INLINE V TYPED(from_bits)(VI x)
+{
+    return (V)x;
+}
+INLINE REAL TYPED(get)(V x, int l)
+{
+    return x[l];
+}
+INLINE INTEGER TYPED(get_integer)(VI x, int l)
+{
+    return x[l];
+}
 INLINE V TYPED(square_root)(V x)
 {
     for (int l = 0; l < WIDTH; l++)
@@ -31,8 +49,14 @@ INLINE V TYPED(square_root)(V x)
 typedef REAL V;
 typedef INTEGER VI;
 
-INLINE V TYPED(all)(REAL x) { return x; }
-INLINE VI TYPED(integer)(INTEGER i) { return i; }
+INLINE V TYPED(all)(REAL x)
+{
+    return x;
+}
+INLINE VI TYPED(integer)(INTEGER i)
+{
+    return i;
+}
 INLINE VI TYPED(bits)(V x)
 {
     VI result;
@@ -45,9 +69,18 @@ INLINE V TYPED(from_bits)(VI x)
     memcpy(&result, &x, sizeof x);
     return result;
 }
-INLINE REAL TYPED(get)(V x, int l) { return x; }
-INLINE INTEGER TYPED(get_integer)(VI x, int l) { return x; }
-INLINE V TYPED(square_root)(V x) { return SQUARE_ROOT(x); }
+INLINE REAL TYPED(get)(V x, int l)
+{
+    return x;
+}
+INLINE INTEGER TYPED(get_integer)(VI x, int l)
+{
+    return x;
+}
+INLINE V TYPED(square_root)(V x)
+{
+    return SQUARE_ROOT(x);
+}
 
 #endif
 
@@ -55,25 +88,61 @@ INLINE V TYPED(square_root)(V x) { return SQUARE_ROOT(x); }
 #if defined(MASK_COMPARE)
 
 typedef MASK VM;
-INLINE VM TYPED(greater)(V x, V y) { return MASK_COMPARE(x, y, _CMP_GT_OQ); }
-INLINE VM TYPED(equal)(V x, V y) { return MASK_COMPARE(x, y, _CMP_EQ_OQ); }
-INLINE VM TYPED(same)(VI x, VI y) { return MASK_SAME(x, y); }
-INLINE VI TYPED(select_integer)(VM mask, VI yes, VI no) { return MASK_SELECT_INTEGER(mask, yes, no); }
-INLINE V TYPED(select)(VM mask, V yes, V no) { return MASK_SELECT(mask, yes, no); }
+INLINE VM TYPED(greater)(V x, V y)
+{
+    return MASK_COMPARE(x, y, _CMP_GT_OQ);
+}
+INLINE VM TYPED(equal)(V x, V y)
+{
+    return MASK_COMPARE(x, y, _CMP_EQ_OQ);
+}
+INLINE VM TYPED(same)(VI x, VI y)
+{
+    return MASK_SAME(x, y);
+}
+INLINE VI TYPED(select_integer)(VM mask, VI yes, VI no)
+{
+    return MASK_SELECT_INTEGER(mask, yes, no);
+}
+INLINE V TYPED(select)(VM mask, V yes, V no)
+{
+    return MASK_SELECT(mask, yes, no);
+}
 
 #else
 
 typedef VI VM;
 #if WIDTH > 1
-INLINE VM TYPED(greater)(V x, V y) { return (VM)(x > y); }
-INLINE VM TYPED(equal)(V x, V y) { return (VM)(x == y); }
-INLINE VM TYPED(same)(VI x, VI y) { return (VM)(x == y); }
+INLINE VM TYPED(greater)(V x, V y)
+{
+    return (VM)(x > y);
+}
+INLINE VM TYPED(equal)(V x, V y)
+{
+    return (VM)(x == y);
+}
+INLINE VM TYPED(same)(VI x, VI y)
+{
+    return (VM)(x == y);
+}
 #else
-INLINE VM TYPED(greater)(V x, V y) { return -(VM)(x > y); }
-INLINE VM TYPED(equal)(V x, V y) { return -(VM)(x == y); }
-INLINE VM TYPED(same)(VI x, VI y) { return -(VM)(x == y); }
+INLINE VM TYPED(greater)(V x, V y)
+{
+    return -(VM)(x > y);
+}
+INLINE VM TYPED(equal)(V x, V y)
+{
+    return -(VM)(x == y);
+}
+INLINE VM TYPED(same)(VI x, VI y)
+{
+    return -(VM)(x == y);
+}
 #endif
-INLINE VI TYPED(select_integer)(VM mask, VI yes, VI no) { return (mask & yes) | (~mask & no); }
+INLINE VI TYPED(select_integer)(VM mask, VI yes, VI no)
+{
+    return (mask & yes) | (~mask & no);
+}
 INLINE V TYPED(select)(VM mask, V yes, V no)
 {
     return TYPED(from_bits)(TYPED(select_integer)(mask, TYPED(bits)(yes), TYPED(bits)(no)));
@@ -97,7 +166,10 @@ INLINE V TYPED(larger)(V x, V y)
 }
 
 /* The larger of two, or NaN if one is. */
-INLINE V TYPED(maximum)(V x, V y) { return TYPED(select)(TYPED(equal)(x, x), TYPED(larger)(x, y), x); }
+INLINE V TYPED(maximum)(V x, V y)
+{
+    return TYPED(select)(TYPED(equal)(x, x), TYPED(larger)(x, y), x);
+}
 
 /* Between the user's matrices and vectors: blocks of H consecutive numbers of each matrix, H a power of two up to
    WIDTH, are H vectors. Pieces of H numbers are joined to vectors, and squares of H by H transposed in registers.
@@ -139,30 +211,30 @@ INLINE void TYPED(split_1)(char *const *at, ptrdiff_t offset, REAL x, const int 
     TYPED(store_1)(*at + offset, x, other);
 }
 
-#define DEFINE_JOINED(w, half, HALF, ALL, LOWER, UPPER)                                                                 \
-    typedef REAL JOINED(w) __attribute__((vector_size(w * sizeof(REAL)), may_alias));                                   \
-    typedef REAL TYPED(own_##w) __attribute__((vector_size(w * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));       \
-    typedef OTHER TYPED(other_##w) __attribute__((vector_size(w * sizeof(OTHER)), aligned(sizeof(OTHER)), may_alias));  \
-    INLINE JOINED(w) TYPED(join_##w)(char *const *at, ptrdiff_t offset, const int height, const bool other)             \
-    {                                                                                                                   \
-        if (height >= w && other)                                                                                       \
-            return __builtin_convertvector(*(const TYPED(other_##w) *)(*at + offset), JOINED(w));                       \
-        if (height >= w)                                                                                                \
-            return *(const TYPED(own_##w) *)(*at + offset);                                                             \
-        HALF lower = TYPED(join_##half)(at, offset, height, other);                                                     \
-        HALF upper = TYPED(join_##half)(at + half, offset, height, other);                                              \
-        return ALL;                                                                                                     \
-    }                                                                                                                   \
-    INLINE void TYPED(split_##w)(char *const *at, ptrdiff_t offset, JOINED(w) x, const int height, const bool other)    \
-    {                                                                                                                   \
-        if (height >= w && other)                                                                                       \
-            *(TYPED(other_##w) *)(*at + offset) = __builtin_convertvector(x, TYPED(other_##w));                         \
-        else if (height >= w)                                                                                           \
-            *(TYPED(own_##w) *)(*at + offset) = x;                                                                      \
-        else {                                                                                                          \
-            TYPED(split_##half)(at, offset, LOWER, height, other);                                                      \
-            TYPED(split_##half)(at + half, offset, UPPER, height, other);                                               \
-        }                                                                                                               \
+#define DEFINE_JOINED(w, half, HALF, ALL, LOWER, UPPER)                                                                \
+    typedef REAL JOINED(w) __attribute__((vector_size(w * sizeof(REAL)), may_alias));                                  \
+    typedef REAL TYPED(own_##w) __attribute__((vector_size(w * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));      \
+    typedef OTHER TYPED(other_##w) __attribute__((vector_size(w * sizeof(OTHER)), aligned(sizeof(OTHER)), may_alias)); \
+    INLINE JOINED(w) TYPED(join_##w)(char *const *at, ptrdiff_t offset, const int height, const bool other)            \
+    {                                                                                                                  \
+        if (height >= w && other)                                                                                      \
+            return __builtin_convertvector(*(const TYPED(other_##w) *)(*at + offset), JOINED(w));                      \
+        if (height >= w)                                                                                               \
+            return *(const TYPED(own_##w) *)(*at + offset);                                                            \
+        HALF lower = TYPED(join_##half)(at, offset, height, other);                                                    \
+        HALF upper = TYPED(join_##half)(at + half, offset, height, other);                                             \
+        return ALL;                                                                                                    \
+    }                                                                                                                  \
+    INLINE void TYPED(split_##w)(char *const *at, ptrdiff_t offset, JOINED(w) x, const int height, const bool other)   \
+    {                                                                                                                  \
+        if (height >= w && other)                                                                                      \
+            *(TYPED(other_##w) *)(*at + offset) = __builtin_convertvector(x, TYPED(other_##w));                        \
+        else if (height >= w)                                                                                          \
+            *(TYPED(own_##w) *)(*at + offset) = x;                                                                     \
+        else {                                                                                                         \
+            TYPED(split_##half)(at, offset, LOWER, height, other);                                                     \
+            TYPED(split_##half)(at + half, offset, UPPER, height, other);                                              \
+        }                                                                                                              \
     }
 #define HALVES(w, ...) __builtin_shufflevector(__VA_ARGS__)
 
@@ -192,22 +264,22 @@ DEFINE_JOINED(16, 8, JOINED(8),
 #elif WIDTH == 4
 #define SHUFFLE(x, y, F, s) __builtin_shufflevector(x, y, F(0, s), F(1, s), F(2, s), F(3, s))
 #elif WIDTH == 8
-#define SHUFFLE(x, y, F, s)                                                                                             \
+#define SHUFFLE(x, y, F, s)                                                                                            \
     __builtin_shufflevector(x, y, F(0, s), F(1, s), F(2, s), F(3, s), F(4, s), F(5, s), F(6, s), F(7, s))
 #elif WIDTH == 16
-#define SHUFFLE(x, y, F, s)                                                                                             \
-    __builtin_shufflevector(x, y, F(0, s), F(1, s), F(2, s), F(3, s), F(4, s), F(5, s), F(6, s), F(7, s), F(8, s),      \
+#define SHUFFLE(x, y, F, s)                                                                                            \
+    __builtin_shufflevector(x, y, F(0, s), F(1, s), F(2, s), F(3, s), F(4, s), F(5, s), F(6, s), F(7, s), F(8, s),     \
                             F(9, s), F(10, s), F(11, s), F(12, s), F(13, s), F(14, s), F(15, s))
 #endif
 
-#define STAGE(s)                                                                                                        \
-    if (height > s)                                                                                                     \
-    UNROLL for (int i = 0; i < height; i++)                                                                             \
-        if (!(i & s)) {                                                                                                 \
-            V x = v[i], y = v[i + s];                                                                                   \
-            v[i] = SHUFFLE(x, y, LOWER, s);                                                                             \
-            v[i + s] = SHUFFLE(x, y, UPPER, s);                                                                         \
-        }
+#define STAGE(s)                                                                                                       \
+    if (height > s)                                                                                                    \
+        UNROLLED (i, 0, height)                                                                                        \
+            if (!(i & s)) {                                                                                            \
+                V x = v[i], y = v[i + s];                                                                              \
+                v[i] = SHUFFLE(x, y, LOWER, s);                                                                        \
+                v[i + s] = SHUFFLE(x, y, UPPER, s);                                                                    \
+            }
 
 /* Transposes all squares of height by height in `height` vectors. */
 INLINE void TYPED(transpose)(V *v, const int height)
@@ -235,7 +307,7 @@ INLINE void TYPED(transpose)(V *v, const int height)
 /* v[e] = number e at `offset` of the matrix in each lane. */
 INLINE void TYPED(gather)(V *v, char *const *at, ptrdiff_t offset, const int height, const bool other)
 {
-    UNROLL for (int i = 0; i < height; i++)
+    UNROLLED (i, 0, height)
         v[i] = JOIN(WIDTH)(at + i, offset, height, other);
     TYPED(transpose)(v, height);
 }
@@ -243,11 +315,14 @@ INLINE void TYPED(gather)(V *v, char *const *at, ptrdiff_t offset, const int hei
 INLINE void TYPED(scatter)(V *v, char *const *at, ptrdiff_t offset, const int height, const bool other)
 {
     TYPED(transpose)(v, height);
-    UNROLL for (int i = 0; i < height; i++)
+    UNROLLED (i, 0, height)
         SPLIT(WIDTH)(at + i, offset, v[i], height, other);
 }
 
-INLINE void TYPED(store)(char *at, V x, const bool other) { SPLIT(WIDTH)(&at, 0, x, WIDTH, other); }
+INLINE void TYPED(store)(char *at, V x, const bool other)
+{
+    SPLIT(WIDTH)(&at, 0, x, WIDTH, other);
+}
 
 #undef JOIN_
 #undef JOIN
