@@ -1,4 +1,6 @@
-"""What the second worker brings and the ratio to NumPy's default, by order; each in a process of its own.
+"""Ratios to NumPy's default and of two workers to one, by order, float64; each in a process of its own.
+
+In the second half the result goes to memory that was there before (`out=`): new memory is dear for small matrices.
 
 python bench/scaling.py [M ...]
 """
@@ -10,7 +12,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-ROUNDS = 5
+ROUNDS = 3
 STACK_BYTES = 64 << 20
 
 
@@ -24,14 +26,20 @@ def microseconds(name: str, threads: int, sizes: list[str]) -> list[float]:
 
 
 def main() -> None:
-    orders = [int(text) for text in sys.argv[1:]] or [3, 8, 16, 32, 64, 128, 256, 512, 1024]
+    orders = [int(text) for text in sys.argv[1:]] or [2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256, 512]
     sizes = [f"{m}:{max(4, STACK_BYTES // (8 * m * m) // 2 * 2)}" for m in orders]
-    contenders = [("stackinv", 1), ("stackinv", 2), ("numpy", 2)]
+    contenders = [("numpy", 2), ("stackinv", 1), ("stackinv", 2), ("stackinv-out", 1), ("stackinv-out", 2)]
     rounds = [[microseconds(*contender, sizes) for contender in contenders] for _ in range(ROUNDS)]
-    print("   M  1 worker  2 workers     NumPy  2 over 1  2 over NumPy   (microseconds a matrix, medians of 5 runs)")
+    print(f"Microseconds a matrix, medians of {ROUNDS} runs; x: times as fast as NumPy; 2/1: two workers over one")
+    print("   M     NumPy  1 worker      x  2 workers      x  2/1    out= 1      x    out= 2      x  2/1")
     for i, m in enumerate(orders):
-        one, two, numpys = (statistics.median(run[k][i] for run in rounds) for k in range(3))
-        print(f"{m:4d} {one:9.4g} {two:10.4g} {numpys:9.4g} {one / two:9.2f} {numpys / two:13.2f}", flush=True)
+        numpys, one, two, out_one, out_two = (statistics.median(run[k][i] for run in rounds) for k in range(5))
+        cells = [f"{m:4d} {numpys:9.4g}"]
+        for first, second in ((one, two), (out_one, out_two)):
+            cells.append(
+                f"{first:9.4g} {numpys / first:6.1f}  {second:9.4g} {numpys / second:6.1f} {first / second:4.2f}"
+            )
+        print(" ".join(cells), flush=True)
 
 
 if __name__ == "__main__":

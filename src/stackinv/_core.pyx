@@ -79,6 +79,9 @@ include "lanes.pxi"
 include "lapack.pxi"
 
 
+cdef Py_ssize_t LARGE_PAGE_BYTES = 2 << 20
+
+
 cdef void invert_share(
     const Stack *s, const Workspace *w, const number *tag, Py_ssize_t *next, Py_ssize_t last, Py_ssize_t chunk,
     Py_ssize_t *singular, team *members, int thread, int size,
@@ -110,7 +113,9 @@ cdef Py_ssize_t invert_range(
     """
     cdef Py_ssize_t singular = 0
     cdef Py_ssize_t units = (last - first + w.unit - 1) // w.unit
-    cdef Py_ssize_t chunk = max(<Py_ssize_t> 1, min(<Py_ssize_t> 64, units // (64 * threads))) * w.unit
+    # As large as a large page of memory, which threads would wait for each other to fill; small enough to end together.
+    cdef Py_ssize_t page = LARGE_PAGE_BYTES // ((4 if s.out_single else 8) * s.parts * s.m * s.m * w.unit)
+    cdef Py_ssize_t chunk = max(<Py_ssize_t> 1, min(page, units // (16 * threads))) * w.unit
     cdef team members
     team_open(&members)
     if threads == 1:        # spares one small matrix the start of a team; threadid() would be that of a caller's team

@@ -141,13 +141,15 @@ cdef Py_ssize_t invert_tiles(
     while i < last:
         n = <int> min(<Py_ssize_t> w.unit, last - i)
         if s.ndim <= 1:
-            for lane in range(w.unit):
-                t.a[lane] = s.a + (i + (lane if lane < n else 0)) * s.a_strides[0]
-                t.out[lane] = s.out + (i + (lane if lane < n else 0)) * s.out_strides[0]
+            t.a[0], t.out[0] = s.a + i * s.a_strides[0], s.out + i * s.out_strides[0]
+            for lane in range(1, n):
+                t.a[lane], t.out[lane] = t.a[lane - 1] + s.a_strides[0], t.out[lane - 1] + s.out_strides[0]
         else:
-            for lane in range(w.unit):
-                at = locate(s, i + (lane if lane < n else 0))
+            for lane in range(n):
+                at = locate(s, i + lane)
                 t.a[lane], t.out[lane] = at.a, at.out
+        for lane in range(n, w.unit):
+            t.a[lane], t.out[lane] = t.a[0], t.out[0]
         if w.staged:
             for lane in range(w.unit):
                 t.out[lane] = staged + lane * (w.staged // w.unit)
@@ -157,7 +159,7 @@ cdef Py_ssize_t invert_tiles(
                 at = locate(s, i + lane)
                 if s.rcond:
                     (<double *> at.rcond)[0] = rcond[lane]
-                if t.info[lane]:
+                if any_singular and t.info[lane]:
                     singular += 1
                     if s.info:
                         (<int *> at.info)[0] = t.info[lane]

@@ -7,8 +7,8 @@
 
 #define STACKINV_MOST_LANES 16
 
-/* Matrices that are inverted at once, one in each lane. Lanes that are left over repeat another one: they read and write
-   the same. All matrices are read before a result is written. */
+/* Matrices that are inverted at once, one in each lane. Lanes that are left over repeat another one: they read and
+   write the same. All matrices are read before a result is written. */
 struct tile {
     int m;
     bool a_single, out_single;                      /* the precision of the user's numbers */
@@ -19,7 +19,7 @@ struct tile {
     double *rcond;                /* one for each lane, or NULL if nobody asked */
     const char *a[STACKINV_MOST_LANES];
     char *out[STACKINV_MOST_LANES];
-    int info[STACKINV_MOST_LANES]; /* LAPACK's; what is written of a singular matrix is undefined */
+    int info[STACKINV_MOST_LANES]; /* LAPACK's, written if any is singular, whose result is undefined */
 };
 
 /* By type, in the order s, d, c, z. */

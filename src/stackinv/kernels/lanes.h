@@ -8,124 +8,8 @@
    Numerical Algorithms, 2nd ed., 2002, chapter 14). Each element of a factor is calculated as a sum over all that was
    calculated before it, which is subtracted once (left-looking, or Crout's order). */
 
-#define E NAME(element)
-
-#if PARTS == 1
-
-typedef struct {
-    V re;
-} E;
-
-INLINE E NAME(zero)(void)
-{
-    return (E){TYPED(all)(0)};
-}
-INLINE E NAME(one)(void)
-{
-    return (E){TYPED(all)(1)};
-}
-INLINE E NAME(add)(E x, E y)
-{
-    return (E){x.re + y.re};
-}
-INLINE E NAME(subtract)(E x, E y)
-{
-    return (E){x.re - y.re};
-}
-INLINE E NAME(multiply)(E x, E y)
-{
-    return (E){x.re * y.re};
-}
-INLINE E NAME(scale)(E x, V by)
-{
-    return (E){x.re * by};
-}
-INLINE E NAME(add_product)(E sum, E x, E y)
-{
-    return (E){sum.re + x.re * y.re};
-}
-INLINE E NAME(reciprocal)(E x)
-{
-    return (E){1 / x.re};
-}
-INLINE E NAME(select)(VM mask, E yes, E no)
-{
-    return (E){TYPED(select)(mask, yes.re, no.re)};
-}
-INLINE V NAME(modulus)(E x)
-{
-    return TYPED(absolute)(x.re);
-}
-/* What the pivot is chosen by. */
-INLINE V NAME(size)(E x)
-{
-    return TYPED(absolute)(x.re);
-}
-
-#else
-
-typedef struct {
-    V re, im;
-} E;
-
-INLINE E NAME(zero)(void)
-{
-    return (E){TYPED(all)(0), TYPED(all)(0)};
-}
-INLINE E NAME(one)(void)
-{
-    return (E){TYPED(all)(1), TYPED(all)(0)};
-}
-INLINE E NAME(add)(E x, E y)
-{
-    return (E){x.re + y.re, x.im + y.im};
-}
-INLINE E NAME(subtract)(E x, E y)
-{
-    return (E){x.re - y.re, x.im - y.im};
-}
-INLINE E NAME(scale)(E x, V by)
-{
-    return (E){x.re * by, x.im * by};
-}
-INLINE E NAME(add_product)(E sum, E x, E y)
-{
-    V re = sum.re + x.re * y.re, im = sum.im + x.re * y.im;
-    return (E){re - x.im * y.im, im + x.im * y.re};
-}
-INLINE E NAME(multiply)(E x, E y)
-{
-    V re = x.re * y.re, im = x.re * y.im;
-    return (E){re - x.im * y.im, im + x.im * y.re};
-}
-INLINE E NAME(select)(VM mask, E yes, E no)
-{
-    return (E){TYPED(select)(mask, yes.re, no.re), TYPED(select)(mask, yes.im, no.im)};
-}
-/* R. L. Smith's (Algorithm 116, CACM 1962): squares neither overflow nor underflow. */
-INLINE E NAME(reciprocal)(E x)
-{
-    VM turned = TYPED(greater)(TYPED(absolute)(x.im), TYPED(absolute)(x.re));
-    V large = TYPED(select)(turned, x.im, x.re), small = TYPED(select)(turned, x.re, x.im);
-    V ratio = small / large;
-    V inverse = 1 / (large + small * ratio);
-    V other = ratio * inverse;
-    return (E){TYPED(select)(turned, other, inverse), -TYPED(select)(turned, inverse, other)};
-}
-INLINE V NAME(modulus)(E x)
-{
-    V re = TYPED(absolute)(x.re), im = TYPED(absolute)(x.im);
-    VM turned = TYPED(greater)(im, re);
-    V large = TYPED(select)(turned, im, re), small = TYPED(select)(turned, re, im);
-    V ratio = small / TYPED(select)(TYPED(equal)(large, TYPED(all)(0)), TYPED(all)(1), large);
-    return large * TYPED(square_root)(1 + ratio * ratio);
-}
-INLINE V NAME(size)(E x)
-{
-    return TYPED(absolute)(x.re) + TYPED(absolute)(x.im);
-}
-
-#endif
+#include "element.h"
+#include "move.h"
 
 /* A block of sums in registers: += A B, by columns of A and rows of B. */
 INLINE void NAME(add_products)(E sum[SMALL][SMALL], const int rows, const int columns, const E *a, ptrdiff_t lda,
@@ -169,8 +53,8 @@ INLINE void NAME(below)(E *sums, const int ls, const E *t, ptrdiff_t ld, int i, 
             sums[(i + r) * ls + c] = sum[r][c];
 }
 
-/* Fetch the next `lines` cache lines of each result, for writing, and of each of the next tile's matrices. Spread over the
-   work, since a core can wait for few lines at a time. */
+/* Fetch the next `lines` cache lines of each result, for writing, and of each of the next tile's matrices. Spread over
+   the work, since a core can wait for few lines at a time. */
 INLINE void NAME(fetch)(const struct tile *tile, const int lines, ptrdiff_t *fetched)
 {
 #if defined(__GNUC__)
@@ -254,8 +138,8 @@ INLINE void NAME(exchange_lanes)(E *t, ptrdiff_t ld, E *sums, const int ls, E *c
     NAME(exchange_columns)((V *)(sums + k * ls + begin), at, (end - begin) * PARTS);
 }
 
-/* Exchange row k with the row that each lane chose for pivot: in the tile's first `width` columns, in the column at hand,
-   in the pending sums of columns from `begin` to end - 1, and in the order. */
+/* Exchange row k with the row that each lane chose for pivot: in the tile's first `width` columns, in the column at
+   hand, in the pending sums of columns from `begin` to end - 1, and in the order. */
 INLINE void NAME(exchange)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, const int m, int width,
                            int k, const int begin, const int end, VI pivot)
 {
@@ -271,7 +155,8 @@ INLINE void NAME(exchange)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column,
 
 /* The columns of a panel, one after the other: what they contribute to each other, pivots, exchanges, scaling. */
 INLINE VI NAME(panel)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *inverse_diagonal, VI *order, const int m,
-                      int width, int k, const int columns, VI info, const struct tile *tile, ptrdiff_t *fetched)
+                      int width, int k, const int columns, VI info, const struct tile *tile, const int lines,
+                      ptrdiff_t *fetched)
 {
     UNROLLED (c, 0, columns) {
         E u[SMALL];
@@ -295,7 +180,7 @@ INLINE VI NAME(panel)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *i
             seen |= TYPED(bits)(size);
             largest = TYPED(larger)(size, largest);
         }
-        /* The first of the largest. In a column with NaN it does not matter, but that its pivot does not count as zero. */
+        /* The first of the largest; in a column with NaN any, as long as its pivot does not count as zero. */
         VI row = TYPED(integer)(top);
         E pivot = column[top];
         for (int i = m - 1; i >= top; i--) {
@@ -428,175 +313,6 @@ INLINE V NAME(norm1)(const E *t, ptrdiff_t ld, const int m, int first, int last)
     return largest;
 }
 
-/* `height` numbers at `offset` bytes in every lane's matrix, to or from the tile, where number n is in vector
-   n / PARTS * step + n % PARTS. */
-INLINE void NAME(move_block)(V *t, ptrdiff_t step, char *const *at, ptrdiff_t offset, ptrdiff_t n, const int height,
-                             const bool out, const bool other)
-{
-    V v[WIDTH];
-    offset += n * (ptrdiff_t)(other ? sizeof(OTHER) : sizeof(REAL));
-    if (!out)
-        TYPED(gather)(v, at, offset, height, other);
-    UNROLLED (e, 0, height) {
-        V *x = t + (n + e) / PARTS * step + (n + e) % PARTS;
-        if (out)
-            v[e] = *x;
-        else
-            *x = v[e];
-    }
-    if (out)
-        TYPED(scatter)(v, at, offset, height, other);
-}
-
-#define HEIGHTS(height, CALL)                                                                                          \
-    do {                                                                                                               \
-        if (height == 1)                                                                                               \
-            CALL(1);                                                                                                   \
-        else if (WIDTH == 2 || height == 2)                                                                            \
-            CALL((WIDTH < 2 ? WIDTH : 2));                                                                             \
-        else if (WIDTH == 4 || height == 4)                                                                            \
-            CALL((WIDTH < 4 ? WIDTH : 4));                                                                             \
-        else if (WIDTH == 8 || height == 8)                                                                            \
-            CALL((WIDTH < 8 ? WIDTH : 8));                                                                             \
-        else                                                                                                           \
-            CALL(WIDTH);                                                                                               \
-    } while (0)
-
-/* `length` consecutive numbers of every lane's matrix, to or from the tile. Blocks may overlap, so that none is beyond
-   the end. */
-INLINE void NAME(move_line)(V *t, ptrdiff_t step, char *const *at, ptrdiff_t offset, ptrdiff_t length, const bool out,
-                            const bool other)
-{
-    int height = WIDTH, rest_height = 1;
-    while (height > length)
-        height /= 2;
-    const ptrdiff_t rest = length % height;
-    while (rest_height < rest)
-        rest_height *= 2;
-#define WHOLE(h)                                                                                                       \
-    for (ptrdiff_t n = 0; n + h <= length; n += h)                                                                     \
-    NAME(move_block)(t, step, at, offset, n, h, out, other)
-#define REST(h) NAME(move_block)(t, step, at, offset, length - h, h, out, other)
-    HEIGHTS(height, WHOLE);
-    if (rest)
-        HEIGHTS(rest_height, REST);
-#undef WHOLE
-#undef REST
-}
-
-/* Whole matrices to or from the tile. */
-INLINE void NAME(move_matrix)(E *t, ptrdiff_t ld, const int m, char *const *at, ptrdiff_t row, ptrdiff_t column,
-                              const bool out, const bool other)
-{
-    const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
-    if (column == size && row == size * m && ld == m)
-        NAME(move_line)((V *)t, PARTS, at, 0, (ptrdiff_t)m * m * PARTS, out, other);
-    else if (column == size)
-        for (ptrdiff_t i = 0; i < m; i++)
-            NAME(move_line)((V *)(t + i * ld), PARTS, at, i * row, (ptrdiff_t)m * PARTS, out, other);
-    else if (row == size)
-        for (ptrdiff_t j = 0; j < m; j++)
-            NAME(move_line)((V *)(t + j), PARTS * ld, at, j * column, (ptrdiff_t)m * PARTS, out, other);
-    else
-        for (ptrdiff_t i = 0; i < m; i++)
-            for (ptrdiff_t j = 0; j < m; j++)
-                NAME(move_line)((V *)(t + i * ld + j), PARTS, at, i * row + j * column, PARTS, out, other);
-}
-
-NOINLINE void NAME(move_large)(E *t, ptrdiff_t ld, int m, char *const *at, ptrdiff_t row, ptrdiff_t column, bool out,
-                               bool other)
-{
-    if (out)
-        if (other)
-            NAME(move_matrix)(t, ld, m, at, row, column, true, true);
-        else
-            NAME(move_matrix)(t, ld, m, at, row, column, true, false);
-    else if (other)
-        NAME(move_matrix)(t, ld, m, at, row, column, false, true);
-    else
-        NAME(move_matrix)(t, ld, m, at, row, column, false, false);
-}
-
-INLINE void NAME(move)(E *t, ptrdiff_t ld, const int m, char *const *at, ptrdiff_t row, ptrdiff_t column,
-                       const bool out, const bool other)
-{
-    if (m > IN_REGISTERS)
-        NAME(move_large)(t, ld, m, at, row, column, out, other);
-    else if (other)
-        NAME(move_matrix)(t, ld, m, at, row, column, out, true);
-    else
-        NAME(move_matrix)(t, ld, m, at, row, column, out, false);
-}
-
-/* A strip of columns, from `from` on, with the rows in the present order; those before `first` are in the tile already. */
-INLINE void NAME(read_strip)(E *t, ptrdiff_t ld, const int m, const VI *order, int first, int from,
-                             const struct tile *tile, const bool other)
-{
-    const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
-    for (int i = 0; i < m; i++) {
-        V v[WIDTH];
-        char *at[WIDTH];
-        for (int l = 0; l < WIDTH; l++)
-            at[l] = (char *)tile->a[l] + TYPED(get_integer)(order[i], l) * tile->a_row;
-        TYPED(gather)(v, at, from * size, WIDTH, other);
-        V *to = (V *)(t + i * ld + from);
-        if (from == first)
-            UNROLLED (e, 0, WIDTH)
-                to[e] = v[e];
-        else
-            for (int e = (first - from) * PARTS; e < WIDTH; e++)
-                to[e] = v[e];
-    }
-}
-
-/* Columns from `first` on of the user's matrices, in the tile with their rows in the present order; where that ends.
-   So the exchanges of rows are left out that come before a column's turn. */
-INLINE int NAME(read)(E *t, ptrdiff_t ld, const int m, const VI *order, int first, const struct tile *tile,
-                      const bool other)
-{
-    const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
-    enum { STRIP = WIDTH > PARTS ? WIDTH / PARTS : 1 };
-    if (m <= SMALL || m < STRIP || WIDTH < PARTS || tile->a_column != size) {
-        NAME(move)(t, ld, m, (char *const *)tile->a, tile->a_row, tile->a_column, false, other);
-        return m;
-    }
-    const int from = first + STRIP < m ? first : m - STRIP;
-    if (other)
-        NAME(read_strip)(t, ld, m, order, first, from, tile, true);
-    else
-        NAME(read_strip)(t, ld, m, order, first, from, tile, false);
-    return from + STRIP;
-}
-
-/* From the tile to the user's memory, column k of Z to column order[k] of the result. */
-INLINE void NAME(move_in_order)(const E *t, ptrdiff_t ld, const int m, const VI *order, ptrdiff_t *offsets,
-                                const struct tile *tile, const bool other)
-{
-    enum { ROWS = 4 }; /* at a time, to use each offset for all of them */
-    const ptrdiff_t row = tile->out_row, size = other ? sizeof(OTHER) : sizeof(REAL);
-    for (int l = 0; l < WIDTH; l++)
-        for (int k = 0; k < m; k++)
-            offsets[l * m + k] = ((const INTEGER *)(order + k))[l] * tile->out_column;
-#define MOVE(rows)                                                                                                     \
-    for (int k = 0; k < m; k++) {                                                                                      \
-        const REAL *z = (const REAL *)(t + i * ld + k) + l;                                                            \
-        char *at = tile->out[l] + i * row + offsets[l * m + k];                                                        \
-        UNROLLED (n, 0, (rows) * PARTS)                                                                                \
-            TYPED(store_1)(at + n / PARTS * row + n % PARTS * size, z[(n / PARTS * ld * PARTS + n % PARTS) * WIDTH],   \
-                           other);                                                                                     \
-    }
-    for (int i = 0, rows = ROWS; i < m; i += rows) {
-        if (i + ROWS > m)
-            rows = 1;
-        for (int l = 0; l < WIDTH; l++)
-            if (rows == ROWS)
-                MOVE(ROWS)
-            else
-                MOVE(1)
-    }
-#undef MOVE
-}
-
 #define SIZES(rows, columns, CALL)                                                                                     \
     do {                                                                                                               \
         if (m <= SMALL) {                                                                                              \
@@ -651,11 +367,12 @@ INLINE bool NAME(invert_tile)(struct tile *tile, const int m, const ptrdiff_t ld
         for (int i = b; i < blocks; i++)
             SIZES(HEIGHT(i), columns, BELOW);
 #define PANEL(rows, columns)                                                                                           \
-    info = NAME(panel)(t, ld, sums, ls, column, inverse_diagonal, order, m, width, k, columns, info, tile, &fetched)
+    info = NAME(panel)(t, ld, sums, ls, column, inverse_diagonal, order, m, width, k, columns, info, tile, lines,      \
+                       &fetched)
         SIZES(columns, columns, PANEL);
     }
-    /* Column by column from U Y = I, both residuals of the inverse are small, also for ill-conditioned matrices, but they grow
-       faster with its order than from Y U = I, which LAPACK takes and which bounds only the left one. */
+    /* From U Y = I both residuals of the inverse are small for ill-conditioned matrices too, but they grow faster with
+       its order than from Y U = I, which LAPACK takes and which bounds only the left one. */
 #define DIAGONAL(rows, columns) NAME(invert_upper)(t, ld, inverse_diagonal, k, k, columns, columns, true)
 #define INVERT_UPPER(rows, columns)                                                                                    \
     NAME(fetch)(tile, lines, &fetched);                                                                                \
@@ -694,11 +411,10 @@ INLINE bool NAME(invert_tile)(struct tile *tile, const int m, const ptrdiff_t ld
         for (int l = 0; l < WIDTH; l++)
             tile->rcond[l] = TYPED(get_integer)(info, l) ? 0 : 1 / (double)TYPED(get)(a_norm, l) / TYPED(get)(norm, l);
     }
-    bool singular = false;
-    for (int l = 0; l < WIDTH; l++) {
-        tile->info[l] = (int)TYPED(get_integer)(info, l);
-        singular |= tile->info[l] != 0;
-    }
+    const bool singular = TYPED(any)(info);
+    if (singular)
+        for (int l = 0; l < WIDTH; l++)
+            tile->info[l] = (int)TYPED(get_integer)(info, l);
     if (m <= SMALL) {
         NAME(put_in_order)(t, order, m);
         NAME(move)(t, ld, m, tile->out, tile->out_row, tile->out_column, true, out_other);

@@ -1,8 +1,9 @@
 /* A vector of WIDTH reals, one lane for each matrix of a tile, and what is done with it.
 
    Included once for each precision, with REAL, INTEGER (of the same size), OTHER (the other precision), WIDTH and
-   TYPED(name), which makes a name of its own for this precision. Written in the vector extensions of GCC and Clang; with
-   WIDTH 1 a vector is one number, for any compiler. */
+   TYPED(name), which makes a name of its own for this precision. Written in the vector extensions of GCC and Clang;
+   with WIDTH 1 a vector is one number, for any compiler. Where there are mask registers (AVX-512), MASK and MASK_...
+   are their intrinsics; LARGER is the instruction for the maximum, if there is one. */
 
 #define V TYPED(vector)
 #define VI TYPED(integers)
@@ -155,6 +156,19 @@ INLINE V TYPED(absolute)(V x)
     return TYPED(from_bits)(TYPED(bits)(x) & ~TYPED(bits)(TYPED(all)(-(REAL)0)));
 }
 
+/* Whether any number is not zero. */
+INLINE bool TYPED(any)(VI x)
+{
+#if defined(MASK_COMPARE)
+    return TYPED(same)(x, TYPED(integer)(0)) != (VM)-1;
+#else
+    INTEGER all = 0;
+    for (int l = 0; l < WIDTH; l++)
+        all |= TYPED(get_integer)(x, l);
+    return all != 0;
+#endif
+}
+
 /* The larger of two; y if either is NaN. */
 INLINE V TYPED(larger)(V x, V y)
 {
@@ -236,7 +250,6 @@ INLINE void TYPED(split_1)(char *const *at, ptrdiff_t offset, REAL x, const int 
             TYPED(split_##half)(at + half, offset, UPPER, height, other);                                              \
         }                                                                                                              \
     }
-#define HALVES(w, ...) __builtin_shufflevector(__VA_ARGS__)
 
 #if WIDTH >= 2
 DEFINE_JOINED(2, 1, REAL, ((JOINED(2)){lower, upper}), x[0], x[1])
@@ -319,11 +332,6 @@ INLINE void TYPED(scatter)(V *v, char *const *at, ptrdiff_t offset, const int he
         SPLIT(WIDTH)(at + i, offset, v[i], height, other);
 }
 
-INLINE void TYPED(store)(char *at, V x, const bool other)
-{
-    SPLIT(WIDTH)(&at, 0, x, WIDTH, other);
-}
-
 #undef JOIN_
 #undef JOIN
 #undef SPLIT_
@@ -335,4 +343,3 @@ INLINE void TYPED(store)(char *at, V x, const bool other)
 #undef DEFINE_JOINED
 #undef JOINED
 #undef JOINED_1
-#undef HALVES

@@ -1,0 +1,170 @@
+/* Between the user's memory and a tile. */
+
+/* `height` numbers at `offset` bytes in every lane's matrix, to or from the tile, where number n is in vector
+   n / PARTS * step + n % PARTS. */
+INLINE void NAME(move_block)(V *t, ptrdiff_t step, char *const *at, ptrdiff_t offset, ptrdiff_t n, const int height,
+                             const bool out, const bool other)
+{
+    V v[WIDTH];
+    offset += n * (ptrdiff_t)(other ? sizeof(OTHER) : sizeof(REAL));
+    if (!out)
+        TYPED(gather)(v, at, offset, height, other);
+    UNROLLED (e, 0, height) {
+        V *x = t + (n + e) / PARTS * step + (n + e) % PARTS;
+        if (out)
+            v[e] = *x;
+        else
+            *x = v[e];
+    }
+    if (out)
+        TYPED(scatter)(v, at, offset, height, other);
+}
+
+#define HEIGHTS(height, CALL)                                                                                          \
+    do {                                                                                                               \
+        if (height == 1)                                                                                               \
+            CALL(1);                                                                                                   \
+        else if (WIDTH == 2 || height == 2)                                                                            \
+            CALL((WIDTH < 2 ? WIDTH : 2));                                                                             \
+        else if (WIDTH == 4 || height == 4)                                                                            \
+            CALL((WIDTH < 4 ? WIDTH : 4));                                                                             \
+        else if (WIDTH == 8 || height == 8)                                                                            \
+            CALL((WIDTH < 8 ? WIDTH : 8));                                                                             \
+        else                                                                                                           \
+            CALL(WIDTH);                                                                                               \
+    } while (0)
+
+/* `length` consecutive numbers of every lane's matrix, to or from the tile. Blocks may overlap, so that none is beyond
+   the end. */
+INLINE void NAME(move_line)(V *t, ptrdiff_t step, char *const *at, ptrdiff_t offset, ptrdiff_t length, const bool out,
+                            const bool other)
+{
+    int height = WIDTH, rest_height = 1;
+    while (height > length)
+        height /= 2;
+    const ptrdiff_t rest = length % height;
+    while (rest_height < rest)
+        rest_height *= 2;
+#define WHOLE(h)                                                                                                       \
+    for (ptrdiff_t n = 0; n + h <= length; n += h)                                                                     \
+    NAME(move_block)(t, step, at, offset, n, h, out, other)
+#define REST(h) NAME(move_block)(t, step, at, offset, length - h, h, out, other)
+    HEIGHTS(height, WHOLE);
+    if (rest)
+        HEIGHTS(rest_height, REST);
+#undef WHOLE
+#undef REST
+}
+
+/* Whole matrices to or from the tile. */
+INLINE void NAME(move_matrix)(E *t, ptrdiff_t ld, const int m, char *const *at, ptrdiff_t row, ptrdiff_t column,
+                              const bool out, const bool other)
+{
+    const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
+    if (column == size && row == size * m && ld == m)
+        NAME(move_line)((V *)t, PARTS, at, 0, (ptrdiff_t)m * m * PARTS, out, other);
+    else if (column == size)
+        for (ptrdiff_t i = 0; i < m; i++)
+            NAME(move_line)((V *)(t + i * ld), PARTS, at, i * row, (ptrdiff_t)m * PARTS, out, other);
+    else if (row == size)
+        for (ptrdiff_t j = 0; j < m; j++)
+            NAME(move_line)((V *)(t + j), PARTS * ld, at, j * column, (ptrdiff_t)m * PARTS, out, other);
+    else
+        for (ptrdiff_t i = 0; i < m; i++)
+            for (ptrdiff_t j = 0; j < m; j++)
+                NAME(move_line)((V *)(t + i * ld + j), PARTS, at, i * row + j * column, PARTS, out, other);
+}
+
+NOINLINE void NAME(move_large)(E *t, ptrdiff_t ld, int m, char *const *at, ptrdiff_t row, ptrdiff_t column, bool out,
+                               bool other)
+{
+    if (out)
+        if (other)
+            NAME(move_matrix)(t, ld, m, at, row, column, true, true);
+        else
+            NAME(move_matrix)(t, ld, m, at, row, column, true, false);
+    else if (other)
+        NAME(move_matrix)(t, ld, m, at, row, column, false, true);
+    else
+        NAME(move_matrix)(t, ld, m, at, row, column, false, false);
+}
+
+INLINE void NAME(move)(E *t, ptrdiff_t ld, const int m, char *const *at, ptrdiff_t row, ptrdiff_t column,
+                       const bool out, const bool other)
+{
+    if (m > IN_REGISTERS)
+        NAME(move_large)(t, ld, m, at, row, column, out, other);
+    else if (other)
+        NAME(move_matrix)(t, ld, m, at, row, column, out, true);
+    else
+        NAME(move_matrix)(t, ld, m, at, row, column, out, false);
+}
+
+/* A strip of columns, from `from` on, with the rows in the present order; the tile has those before `first` already. */
+INLINE void NAME(read_strip)(E *t, ptrdiff_t ld, const int m, const VI *order, int first, int from,
+                             const struct tile *tile, const bool other)
+{
+    const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
+    for (int i = 0; i < m; i++) {
+        V v[WIDTH];
+        char *at[WIDTH];
+        for (int l = 0; l < WIDTH; l++)
+            at[l] = (char *)tile->a[l] + TYPED(get_integer)(order[i], l) * tile->a_row;
+        TYPED(gather)(v, at, from * size, WIDTH, other);
+        V *to = (V *)(t + i * ld + from);
+        if (from == first)
+            UNROLLED (e, 0, WIDTH)
+                to[e] = v[e];
+        else
+            for (int e = (first - from) * PARTS; e < WIDTH; e++)
+                to[e] = v[e];
+    }
+}
+
+/* Columns from `first` on of the user's matrices, in the tile with their rows in the present order; where that ends.
+   So the exchanges of rows are left out that come before a column's turn. */
+INLINE int NAME(read)(E *t, ptrdiff_t ld, const int m, const VI *order, int first, const struct tile *tile,
+                      const bool other)
+{
+    const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
+    enum { STRIP = WIDTH > PARTS ? WIDTH / PARTS : 1 };
+    if (m <= SMALL || m < STRIP || WIDTH < PARTS || tile->a_column != size) {
+        NAME(move)(t, ld, m, (char *const *)tile->a, tile->a_row, tile->a_column, false, other);
+        return m;
+    }
+    const int from = first + STRIP < m ? first : m - STRIP;
+    if (other)
+        NAME(read_strip)(t, ld, m, order, first, from, tile, true);
+    else
+        NAME(read_strip)(t, ld, m, order, first, from, tile, false);
+    return from + STRIP;
+}
+
+/* From the tile to the user's memory, column k of Z to column order[k] of the result. */
+INLINE void NAME(move_in_order)(const E *t, ptrdiff_t ld, const int m, const VI *order, ptrdiff_t *offsets,
+                                const struct tile *tile, const bool other)
+{
+    enum { ROWS = 4 }; /* at a time, to use each offset for all of them */
+    const ptrdiff_t row = tile->out_row, size = other ? sizeof(OTHER) : sizeof(REAL);
+    for (int l = 0; l < WIDTH; l++)
+        for (int k = 0; k < m; k++)
+            offsets[l * m + k] = ((const INTEGER *)(order + k))[l] * tile->out_column;
+#define MOVE(rows)                                                                                                     \
+    for (int k = 0; k < m; k++) {                                                                                      \
+        const REAL *z = (const REAL *)(t + i * ld + k) + l;                                                            \
+        char *at = tile->out[l] + i * row + offsets[l * m + k];                                                        \
+        UNROLLED (n, 0, (rows) * PARTS)                                                                                \
+            TYPED(store_1)(at + n / PARTS * row + n % PARTS * size, z[(n / PARTS * ld * PARTS + n % PARTS) * WIDTH],   \
+                           other);                                                                                     \
+    }
+    for (int i = 0, rows = ROWS; i < m; i += rows) {
+        if (i + ROWS > m)
+            rows = 1;
+        for (int l = 0; l < WIDTH; l++)
+            if (rows == ROWS)
+                MOVE(ROWS)
+            else
+                MOVE(1)
+    }
+#undef MOVE
+}
