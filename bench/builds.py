@@ -43,18 +43,20 @@ def main() -> None:
             for m in ORDERS:
                 a = stack(m, dtype)
                 out = np.empty_like(a)
-                call = lambda a=a, out=out: stackinv.inv(a, out=out, dtype=a.dtype, workers=1)
-                cells.append(nanoseconds(call, len(a)))
-            print(f"{name:9s} {dtype:4s} " + "".join(f"{time:9.4g}" for time in cells), flush=True)
+                cells.append(nanoseconds(lambda: stackinv.inv(a, out=out, dtype=a.dtype, workers=1), len(a)))
+            print(f"{name:9s} {dtype:4s} " + "".join(f"{cell:9.4g}" for cell in cells), flush=True)
     _core.use_build(None)
-    cells = [nanoseconds(lambda a=stack(m, "d")[:20000]: np.linalg.inv(a), len(stack(m, "d")[:20000])) for m in ORDERS]
-    print("NumPy     d    " + "".join(f"{time:9.4g}" for time in cells))
+    cells = []
+    for m in ORDERS:
+        a = stack(m, "d")[:20000]
+        cells.append(nanoseconds(lambda: np.linalg.inv(a), len(a)))
+    print("NumPy     d    " + "".join(f"{cell:9.4g}" for cell in cells))
     print("\ncomplex128, two workers, times NumPy:")
     for m in (4, 8, 16, 32):
         a = stack(m, "D")[:20000]
         out = np.empty_like(a)
-        ours = nanoseconds(lambda a=a, out=out: stackinv.inv(a, out=out, workers=2), len(a))
-        print(f"{m:4d} {nanoseconds(lambda a=a: np.linalg.inv(a), len(a)) / ours:6.1f}", flush=True)
+        ours = nanoseconds(lambda: stackinv.inv(a, out=out, workers=2), len(a))
+        print(f"{m:4d} {nanoseconds(lambda: np.linalg.inv(a), len(a)) / ours:6.1f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@
 #define MASK_SELECT(mask, yes, no) (V) _mm512_mask_blend_pd(mask, (__m512d)(no), (__m512d)(yes))
 #define MASK_SELECT_INTEGER(mask, yes, no) (VI) _mm512_mask_blend_epi64(mask, (__m512i)(no), (__m512i)(yes))
 #define LARGER(x, y) (V) _mm512_max_pd((__m512d)(x), (__m512d)(y))
+#define PERMUTE(x, from, y) (V) _mm512_permutex2var_pd((__m512d)(x), (__m512i)(from), (__m512d)(y))
 #elif VECTOR_BYTES == 32 && defined(__AVX__)
 #define LARGER(x, y) (V) _mm256_max_pd((__m256d)(x), (__m256d)(y))
 #elif VECTOR_BYTES == 16 && defined(__SSE2__)
@@ -101,6 +102,7 @@
 #undef MASK_SELECT
 #undef MASK_SELECT_INTEGER
 #undef LARGER
+#undef PERMUTE
 
 #define REAL float
 #define OTHER double
@@ -124,6 +126,7 @@
 #define MASK_SELECT(mask, yes, no) (V) _mm512_mask_blend_ps(mask, (__m512)(no), (__m512)(yes))
 #define MASK_SELECT_INTEGER(mask, yes, no) (VI) _mm512_mask_blend_epi32(mask, (__m512i)(no), (__m512i)(yes))
 #define LARGER(x, y) (V) _mm512_max_ps((__m512)(x), (__m512)(y))
+#define PERMUTE(x, from, y) (V) _mm512_permutex2var_ps((__m512)(x), (__m512i)(from), (__m512)(y))
 #elif VECTOR_BYTES == 32 && defined(__AVX__)
 #define LARGER(x, y) (V) _mm256_max_ps((__m256)(x), (__m256)(y))
 #elif VECTOR_BYTES == 16 && defined(__SSE2__)

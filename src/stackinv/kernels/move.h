@@ -140,10 +140,66 @@ INLINE int NAME(read)(E *t, ptrdiff_t ld, const int m, const VI *order, int firs
     return from + STRIP;
 }
 
+#if defined(PERMUTE)
+
+/* From the tile to the user's rows, column k of Z to column order[k] of the result: strips of a row are transposed, then
+   permuted for each lane, all in registers. The last strip of WIDTH numbers overlaps the one before. */
+INLINE void NAME(write_strips)(const E *t, ptrdiff_t ld, const int m, const VI *order, VI *sources,
+                               const struct tile *tile, const int strips, const bool other)
+{
+    const int length = m * PARTS, size = other ? sizeof(OTHER) : sizeof(REAL);
+#define FIRST(strip) ((strip) < strips - 1 ? (strip) * WIDTH : length - WIDTH)
+    for (int l = 0; l < WIDTH; l++) {
+        INTEGER source[4 * WIDTH];
+        for (int n = 0; n < length; n++)
+            source[((const INTEGER *)(order + n / PARTS))[l] * PARTS + n % PARTS] =
+                n < (strips - 1) * WIDTH ? n : n - length + strips * WIDTH;
+        for (int s = 0; s < strips; s++)
+            memcpy(sources + l * strips + s, source + FIRST(s), sizeof(VI));
+    }
+    for (int i = 0; i < m; i++) {
+        V v[4][WIDTH];
+        UNROLLED (s, 0, strips) {
+            const V *from = (const V *)(t + i * ld) + FIRST(s);
+            UNROLLED (e, 0, WIDTH)
+                v[s][e] = from[e];
+            TYPED(transpose)(v[s], WIDTH);
+        }
+        UNROLLED (l, 0, WIDTH) {
+            char *row = tile->out[l] + i * tile->out_row;
+            UNROLLED (s, 0, strips) {
+                const VI from = sources[l * strips + s];
+                V x = PERMUTE(v[0][l], from, v[strips > 1 ? 1 : 0][l]);
+                if (strips > 2) {
+                    const VM upper = TYPED(same)(from & TYPED(integer)(2 * WIDTH), TYPED(integer)(2 * WIDTH));
+                    x = TYPED(select)(upper, PERMUTE(v[2][l], from, v[strips > 3 ? 3 : 2][l]), x);
+                }
+                TYPED(store)(row + FIRST(s) * size, x, other);
+            }
+        }
+    }
+#undef FIRST
+}
+
+#endif
+
 /* From the tile to the user's memory, column k of Z to column order[k] of the result. */
 INLINE void NAME(move_in_order)(const E *t, ptrdiff_t ld, const int m, const VI *order, ptrdiff_t *offsets,
                                 const struct tile *tile, const bool other)
 {
+#if defined(PERMUTE)
+    const int strips = (m * PARTS + WIDTH - 1) / WIDTH;
+    if (tile->out_column == (ptrdiff_t)(other ? sizeof(OTHER) : sizeof(REAL)) * PARTS && m * PARTS >= WIDTH &&
+        strips <= 4) {
+        if (strips <= 2)
+            NAME(write_strips)(t, ld, m, order, (VI *)offsets, tile, 2, other);
+        else if (strips == 3)
+            NAME(write_strips)(t, ld, m, order, (VI *)offsets, tile, 3, other);
+        else
+            NAME(write_strips)(t, ld, m, order, (VI *)offsets, tile, 4, other);
+        return;
+    }
+#endif
     enum { ROWS = 4 }; /* at a time, to use each offset for all of them */
     const ptrdiff_t row = tile->out_row, size = other ? sizeof(OTHER) : sizeof(REAL);
     for (int l = 0; l < WIDTH; l++)

@@ -332,6 +332,11 @@ INLINE void TYPED(scatter)(V *v, char *const *at, ptrdiff_t offset, const int he
         SPLIT(WIDTH)(at + i, offset, v[i], height, other);
 }
 
+INLINE void TYPED(store)(char *at, V x, const bool other)
+{
+    SPLIT(WIDTH)(&at, 0, x, WIDTH, other);
+}
+
 #undef JOIN_
 #undef JOIN
 #undef SPLIT_
