@@ -142,8 +142,8 @@ INLINE int NAME(read)(E *t, ptrdiff_t ld, const int m, const VI *order, int firs
 
 #if defined(PERMUTE)
 
-/* From the tile to the user's rows, column k of Z to column order[k] of the result: strips of a row are transposed, then
-   permuted for each lane, all in registers. The last strip of WIDTH numbers overlaps the one before. */
+/* From the tile to the user's rows, column k of Z to column order[k] of the result: strips of a row are transposed,
+   then permuted for each lane, all in registers. The last strip of WIDTH numbers overlaps the one before. */
 INLINE void NAME(write_strips)(const E *t, ptrdiff_t ld, const int m, const VI *order, VI *sources,
                                const struct tile *tile, const int strips, const bool other)
 {
