@@ -44,9 +44,9 @@ def typing(session: nox.Session) -> None:
 
 
 @nox.session
-def no_openmp(session: nox.Session) -> None:
+def portable(session: nox.Session) -> None:
     """Build without OpenMP and run the tests."""
-    session.install("-Csetup-args=-Dopenmp=disabled", ".[test]")
+    session.install("-Csetup-args=-Dopenmp=disabled", "-Csetup-args=-Dvectors=false", ".[test]")
     session.run("pytest", *session.posargs)
 
 
