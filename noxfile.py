@@ -45,7 +45,7 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def portable(session: nox.Session) -> None:
-    """Build without OpenMP and run the tests."""
+    """Build without OpenMP and without vector extensions, and run the tests."""
     session.install("-Csetup-args=-Dopenmp=disabled", "-Csetup-args=-Dvectors=false", ".[test]")
     session.run("pytest", *session.posargs)
 

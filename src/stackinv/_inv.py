@@ -147,8 +147,8 @@ def inv(
     Each matrix is factored by Gaussian elimination with partial pivoting and inverted from its factors, as by LAPACK's
     getrf and getri [1]_ [2]_: small ones as many at a time as the processor's vectors have lanes, large ones by LAPACK
     itself through `scipy.linalg.cython_lapack`. A matrix that is singular but for rounding is not noticed, as in NumPy;
-    see the ``rcond`` of `inv_ex`. The result for a matrix does not depend on its place in the stack, on its neighbours or,
-    as long as matrices are small enough to be inverted in one thread each, on `workers`.
+    see the ``rcond`` of `inv_ex`. The result for a matrix does not depend on its place in the stack, on its neighbours
+    or, as long as matrices are small enough to be inverted in one thread each, on `workers`.
 
     References
     ----------
