@@ -27,14 +27,16 @@ def microseconds(n: int, m: int, workers: int | None, rest: float) -> float:
 
 
 def break_even() -> None:
-    print("Two workers over one, whatever the size (the threshold is where the last column exceeds 1):")
+    print("Two workers over one with LAPACK, whatever the size (the threshold is where the last column exceeds 1):")
     print("   M    n   1 worker (us)   in a loop   after 20 ms of rest")
+    _core.use_engine("lapack")
     before = _core.override_sharing(1, 0)
     for m in (4, 8, 16, 32, 64):
         for n in (2, 8, 32, 128):
             loop, rested = ([microseconds(n, m, workers, rest) for workers in (1, 2)] for rest in (0, 0.02))
             print(f"{m:4d} {n:4d} {loop[0]:15.1f} {loop[0] / loop[1]:11.2f} {rested[0] / rested[1]:21.2f}")
     _core.override_sharing(*before)
+    _core.use_engine(None)
 
 
 def blas_threads() -> None:

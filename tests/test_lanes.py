@@ -93,8 +93,7 @@ def test_info_nan_and_infinity_stay_in_their_lane(build, dtype, lanes_engine):
         inverse, info, rcond = stackinv.inv_ex(special)
         info_of_numbers = np.delete(info, [1, 4, 7, 10])
         np.testing.assert_array_equal(info_of_numbers, np.delete(expected, [1, 4, 7, 10]))
-        assert info[[1, 4, 7, 10]].max() == 0 or m > 1  # NaN is not singular, whatever becomes of it
-        assert info[10] == 0
+        assert not info[[1, 4, 7, 10]].any()  # what is no number is not singular, whatever becomes of it
         assert np.isnan(inverse[::3]).all()
         assert np.all(rcond[::3] == 0)
         others = [i for i in range(40) if i % 3 and i not in (1, 4, 7, 10)]
@@ -209,10 +208,11 @@ def kernels_in_new_process(disabled):
 def test_features_can_be_disabled():
     for name in BUILDS:
         better = BUILDS[: BUILDS.index(name)]
-        disabled = ["AVX512F" if other == "AVX512" else other for other in better]
-        assert kernels_in_new_process(" ".join(disabled)) == (name, "")
-        assert kernels_in_new_process(",".join(disabled)) == (name, "")
+        assert kernels_in_new_process(" ".join(better)) == (name, "")
+        assert kernels_in_new_process(",".join(better)) == (name, "")
     assert kernels_in_new_process("") == (BUILDS[0], "")
+    if "AVX2" in BUILDS:  # which implies all that build on it
+        assert kernels_in_new_process("FMA3") == ("baseline", "")
     kernels, warning = kernels_in_new_process("AVX1024")
     assert kernels == BUILDS[0]
     assert "STACKINV_DISABLE_CPU_FEATURES: AVX1024 not known" in warning

@@ -28,7 +28,7 @@ static bool avx512_runs(void)
 const struct build stackinv_builds[] = {
 #ifdef STACKINV_AVX512
     {"AVX512",
-     "AVX512F AVX512DQ AVX512BW AVX512VL AVX512_SKX X86_V4 AVX2 FMA3 X86_V3",
+     "AVX512 AVX512F AVX512DQ AVX512BW AVX512VL AVX512_SKX X86_V4 AVX2 FMA3 X86_V3",
      avx512_runs,
      &stackinv_kernels_avx512,
      {256, 192, 192, 128}},
