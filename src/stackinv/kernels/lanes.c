@@ -40,6 +40,15 @@
 /* Up to this one the tile is meant to stay in registers. */
 #define IN_REGISTERS 4
 
+/* Up to so many rows are exchanged row by row, more of them lane by lane, as is faster. */
+#if VECTOR_BYTES == 64
+#define FEW_ROWS (2 * WIDTH)
+#elif VECTOR_BYTES == 32
+#define FEW_ROWS WIDTH
+#else
+#define FEW_ROWS 0
+#endif
+
 #define JOIN_NAMES_(x, y) x##y
 #define JOIN_NAMES(x, y) JOIN_NAMES_(x, y)
 

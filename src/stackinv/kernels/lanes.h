@@ -145,7 +145,7 @@ INLINE void NAME(exchange)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column,
 {
     if (m <= SMALL)
         NAME(exchange_rows)(t, ld, sums, ls, column, order, width, k, k + 1, m - 1 - k, 0, begin, end, pivot);
-    else if (m - 1 - k > WIDTH)
+    else if (m - 1 - k > FEW_ROWS)
         NAME(exchange_lanes)(t, ld, sums, ls, column, order, width, k, begin, end, pivot);
     else
         for (int first = k + 1; first < m; first += 4)
