@@ -14,7 +14,7 @@ from conftest import NATIVE, assert_inverses, well_conditioned
 from threadpoolctl import threadpool_limits
 
 import stackinv
-from stackinv import _workers
+from stackinv import _core, _workers
 
 
 def run(code, timeout=120, **keywords):
@@ -42,6 +42,17 @@ def test_result_does_not_depend_on_workers_or_neighbours(m, dtype, monkeypatch):
     order = np.random.default_rng(0).permutation(60)
     np.testing.assert_array_equal(stackinv.inv(a[order], workers=2), expected[order])
     if m <= 16:
+        for i in (0, 31, 59):
+            np.testing.assert_array_equal(stackinv.inv(a[i], workers=1), expected[i])
+
+
+@pytest.mark.parametrize("dtype", NATIVE)
+@pytest.mark.parametrize("m", [1, 3, 16, 33, 70])
+def test_each_engine_gives_a_matrix_alone_the_result_that_it_has_in_a_stack(m, dtype, lanes_engine, lapack_engine):
+    a = well_conditioned((60, m, m), dtype)
+    for engine in ("lanes", "lapack"):
+        _core.use_engine(engine)
+        expected = stackinv.inv(a)
         for i in (0, 31, 59):
             np.testing.assert_array_equal(stackinv.inv(a[i], workers=1), expected[i])
 

@@ -1,7 +1,6 @@
 """The lanes engine: a tile of matrices at once, one in each lane of the processor's vectors (see kernels/lanes.h)."""
 
 cdef extern from "kernels.h":
-    const int STACKINV_MOST_LANES
     struct tile:
         int m
         bint a_single
@@ -15,7 +14,7 @@ cdef extern from "kernels.h":
         Py_ssize_t fetch_out
         void *work
         double *rcond
-        const char *a[16]
+        const char *a[16]           # STACKINV_MOST_LANES
         char *out[16]
         int info[16]
     struct kernels:

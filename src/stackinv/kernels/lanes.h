@@ -444,9 +444,12 @@ DEFINE_SMALL(7)
 DEFINE_SMALL(8)
 #endif
 
-/* Rows of a tile; an odd number of elements keeps columns from falling into few sets of the cache. */
+/* Rows of a tile; an odd number of elements keeps columns from falling into few sets of the cache. Without vectors an
+   even one, so that what follows the tile is aligned for the integers that move_in_order puts there. */
 static ptrdiff_t NAME(leading)(int m)
 {
+    if (WIDTH == 1)
+        return m + m % 2;
     return m < WIDTH ? m : m | 1;
 }
 
