@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The loop over the stack: who does what, workspace, signals, and the LAPACK engine.
+"""The loop over the stack: which engine, who does what, workspace, signals.
 
 Every matrix is read once from where the user has it (any strides), inverted in a workspace that belongs to one thread,
 and written once to where it ends. The GIL is released for the whole loop.
@@ -7,7 +7,7 @@ and written once to where it ends. The GIL is released for the whole loop.
 
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport parallel, threadid
-from libc.math cimport NAN, isnan
+from libc.math cimport NAN, isnan, sqrt
 from libc.stdlib cimport free, llabs, malloc
 
 cimport numpy as cnp
@@ -33,6 +33,9 @@ cdef extern from "threads.h":
     Py_ssize_t take(Py_ssize_t *counter, Py_ssize_t amount) nogil
     ctypedef struct team:
         pass
+    void announce(int *what, int value) nogil
+    int look(const int *what) nogil
+    void wait_until(const int *what, int value) nogil
     void team_open(team *t) nogil
     void team_start(team *t) nogil
     void team_make_room(team *t, int size) nogil
@@ -57,25 +60,44 @@ def openmp_max_threads():
 include "stack.pxi"
 
 
+include "kernels.pxi"
+
+
+cdef enum Engine:
+    LANES
+    BLOCKED
+    TOGETHER                        # blocked, with all threads at one matrix
+    LAPACK
+
+
 cdef struct Workspace:
-    # One allocation, a part of it for each thread.
+    # One allocation: what all threads share, then a part for each of them.
     void *block
     char *start
+    Py_ssize_t shared
     Py_ssize_t per_thread
+    Engine engine
+    int type
     int unit                        # matrices that are inverted at once
-    # LAPACK engine: a matrix in Fortran order, getri's workspace and the pivots.
+    # Lanes: a tile of results on their way past the caches, and its bytes, 0 if results are written where they go.
+    Py_ssize_t staged_offset
+    Py_ssize_t staged
+    # Blocked: rows of the inverse, behind the factors if each thread has its own.
+    Py_ssize_t rows_offset
+    # LAPACK: a matrix in Fortran order, getri's workspace and the pivots.
     Py_ssize_t work_offset
     Py_ssize_t pivots_offset
     blas_int ld
     blas_int lwork
-    # Lanes engine: what the kernel asks for, and a tile of results on their way past the caches.
-    const kernels *lanes            # NULL for LAPACK
-    int type
-    Py_ssize_t staged_offset
-    Py_ssize_t staged               # its bytes, 0 if results are written where they go
+
+
+cdef char *own(const Workspace *w, int thread) noexcept nogil:
+    """The part of a thread."""
+    return w.start + w.shared + thread * w.per_thread
 
 
 include "lanes.pxi"
+include "blocked.pxi"
 include "lapack.pxi"
 
 
@@ -83,18 +105,25 @@ cdef Py_ssize_t LARGE_PAGE_BYTES = 2 << 20
 
 
 cdef void invert_share(
-    const Stack *s, const Workspace *w, const number *tag, Py_ssize_t *next, Py_ssize_t last, Py_ssize_t chunk,
+    const Stack *s, const Workspace *w, const number *tag, Job *job, Py_ssize_t *next, Py_ssize_t last, Py_ssize_t chunk,
     Py_ssize_t *singular, team *members, int thread, int size,
 ) noexcept nogil:
     """The part of one thread of `size`: invert chunk after chunk until none is left before `last`."""
-    cdef Py_ssize_t found = 0, i
+    cdef Py_ssize_t found = 0, i, end
     cdef Py_ssize_t first = take(next, chunk)
     team_start(members)
     while first < last:
-        if w.lanes:
-            found += invert_tiles(s, w, thread, first, min(first + chunk, last))
+        end = min(first + chunk, last)
+        if w.engine == LANES:
+            found += invert_tiles(s, w, thread, first, end)
+        elif w.engine == BLOCKED:
+            for i in range(first, end):
+                found += invert_blocked(s, w, thread, i)
+        elif w.engine == TOGETHER:
+            for i in range(first, end):
+                do_task(job, <int> i, own(w, thread))
         else:
-            for i in range(first, min(first + chunk, last)):
+            for i in range(first, end):
                 found += invert_one(s, w, tag, thread, i)
         if thread == 0:
             team_make_room(members, size)
@@ -105,9 +134,9 @@ cdef void invert_share(
 
 
 cdef Py_ssize_t invert_range(
-    const Stack *s, const Workspace *w, const number *tag, Py_ssize_t first, Py_ssize_t last, int threads
+    const Stack *s, const Workspace *w, const number *tag, Job *job, Py_ssize_t first, Py_ssize_t last, int threads
 ) noexcept nogil:
-    """Invert matrices first to last - 1; how many of them are singular.
+    """Invert matrices first to last - 1, or do those tasks of the job; how many matrices are singular.
 
     Not a prange: GCC puts a barrier in front of the loop that Cython makes of it, and a thread may be long in coming.
     """
@@ -118,11 +147,13 @@ cdef Py_ssize_t invert_range(
     cdef Py_ssize_t chunk = max(<Py_ssize_t> 1, min(page, units // (16 * threads))) * w.unit
     cdef team members
     team_open(&members)
+    if w.engine == TOGETHER:
+        chunk = 1
     if threads == 1:        # spares one small matrix the start of a team; threadid() would be that of a caller's team
-        invert_share(s, w, tag, &first, last, last - first, &singular, &members, 0, 1)
+        invert_share(s, w, tag, job, &first, last, last - first, &singular, &members, 0, 1)
     else:
         with parallel(num_threads=threads):
-            invert_share(s, w, tag, &first, last, chunk, &singular, &members, threadid(), omp_get_num_threads())
+            invert_share(s, w, tag, job, &first, last, chunk, &singular, &members, threadid(), omp_get_num_threads())
     return singular
 
 
@@ -132,27 +163,35 @@ cdef Py_ssize_t padded(Py_ssize_t size) noexcept nogil:
 
 
 cdef int allocate(
-    Workspace *w, const Stack *s, const number *tag, Py_ssize_t n, const kernels *lanes, int threads
+    Workspace *w, const Stack *s, const number *tag, Py_ssize_t n, Engine engine, int threads
 ) except -1:
     cdef blas_int m = s.m
+    cdef int type = type_index(tag)
+    cdef const kernels *kernels = build_in_use.kernels
     w.block = NULL
-    w.per_thread = 0
+    w.shared = w.per_thread = 0
     w.unit = 1
-    w.lanes = lanes
-    w.type = type_index(tag)
+    w.engine = engine
+    w.type = type
     if <double> threads * m * m * sizeof(number) < 2.0 ** 60:
-        if lanes:
-            w.unit = lanes.lanes[w.type]
+        if engine == LANES:
+            w.unit = kernels.lanes[type]
             w.staged = staged_bytes(s, n, w.unit)
-            w.staged_offset = padded(lanes.work_size[w.type](<int> m))
+            w.staged_offset = padded(kernels.work_size[type](<int> m))
             w.per_thread = w.staged_offset + padded(w.staged)
+        elif engine == BLOCKED:
+            w.rows_offset = padded(kernels.steps[type].factors_size(<int> m))
+            w.per_thread = w.rows_offset + padded(kernels.steps[type].rows_size(<int> m))
+        elif engine == TOGETHER:
+            w.shared = padded(kernels.steps[type].factors_size(<int> m))
+            w.per_thread = padded(kernels.steps[type].rows_size(<int> m))
         else:
             w.lwork = getri_workspace(tag, m)
             w.ld = m if m < 32 else m + 8  # columns a power of two apart would fall into the same few sets of the cache
             w.work_offset = padded(<Py_ssize_t> m * w.ld * sizeof(number))
             w.pivots_offset = w.work_offset + padded(w.lwork * sizeof(number))
             w.per_thread = w.pivots_offset + padded(m * sizeof(blas_int))
-        w.block = malloc(threads * w.per_thread + 64)
+        w.block = malloc(w.shared + threads * w.per_thread + 64)
     if w.block == NULL:
         raise MemoryError(f"Unable to allocate {threads} workspaces, one a worker, for matrices of order {m}")
     w.start = <char *> ((<size_t> w.block + 63) // 64 * 64)
@@ -161,12 +200,18 @@ cdef int allocate(
 
 # A chunk is what runs between two looks at signals and two calls of the callback.
 cdef double CHUNK_SECONDS = 0.05
+# Tasks of one matrix differ more, so that threads wait longer for each other at the end of a chunk.
+cdef double LONG_CHUNK_SECONDS = 0.25
+# A matrix that takes longer is inverted in tasks even by one thread, to look at signals in between.
+cdef double MOST_ALONE_SECONDS = 0.5
 # Measured by bench/sharing.py: below this order OpenBLAS's lock makes two threads slower than one, ...
 cdef blas_int LEAST_SHARED_M = 16
 # ... below this much work a team of threads costs more than it brings, ...
 cdef double LEAST_SHARED_SECONDS = 300e-6
 # ... and up to this order OpenBLAS's getrf and getri use one thread anyway, so that one thread need not pin them.
 cdef blas_int LEAST_THREADED_M = 65
+# One matrix by several threads: as if these rows of it were one thread's work, from bench/sharing.py.
+cdef double SERIAL_ROWS = 60
 # OpenBLAS's threaded getrf keeps large arrays on the stack of the thread that calls it.
 cdef size_t LEAST_STACK_FOR_BLAS_THREADS = 4 << 20
 
@@ -179,11 +224,13 @@ def override_sharing(least_m, least_seconds):
     return before
 
 
-cdef double estimate_seconds(const number *tag, double m, const kernels *lanes) noexcept nogil:
+cdef double estimate_seconds(const number *tag, double m, Engine engine) noexcept nogil:
     """Rough time of one matrix on one thread, to size the first chunk and to keep small work serial."""
     cdef double seconds
-    if lanes:
-        seconds = (6.4e-9 * m * m + 2.2e-10 * m * m * m) / lanes.lanes[type_index(tag)]
+    if engine == LANES:
+        seconds = (6.4e-9 * m * m + 2.2e-10 * m * m * m) / build_in_use.kernels.lanes[type_index(tag)]
+    elif engine == BLOCKED:
+        seconds = 2e-9 * m * m + 1.3e-10 * m * m * m / build_in_use.kernels.lanes[type_index(tag)]
     else:
         seconds = 1e-7 + 5e-8 * m + 8e-9 * m * m + 4.5e-11 * m * m * m
     if number is floatcomplex or number is doublecomplex:
@@ -191,36 +238,32 @@ cdef double estimate_seconds(const number *tag, double m, const kernels *lanes) 
     return seconds
 
 
-# The engines, for tests and benchmarks that force one.
-cdef enum Engine:
-    BEST
-    LANES
-    LAPACK
-
-cdef Engine engine = BEST
+cdef object forced = None
 
 
 def use_engine(name):
-    """Use this engine from now on, "lanes" or "lapack", or None for the better one for each stack."""
-    global engine
-    engine = {None: BEST, "lanes": LANES, "lapack": LAPACK}[name]
+    """Use this engine from now on, "lanes", "blocked" or "lapack", or None for the best one for each stack."""
+    global forced
+    forced = {None: None, "lanes": LANES, "blocked": BLOCKED, "lapack": LAPACK}[name]
 
 
 # Up to this order a matrix alone has the very result that it has in a stack.
 cdef blas_int ALWAYS_LANES_M = 16
 
 
-cdef bint lanes_pay(const number *tag, blas_int m, Py_ssize_t n) noexcept nogil:
-    """Whether the lanes engine ends sooner than LAPACK: not if most lanes of its tiles would be empty.
+cdef Engine choose_engine(const number *tag, blas_int m, Py_ssize_t n):
+    """Lanes up to the order that the build gives for this type, as far as they are filled; then what the build says.
 
     Few small matrices are worth it all the same, for one result whether they are alone or in a stack.
     """
     cdef double most_m = build_in_use.most_m[type_index(tag)]
     cdef int lanes = build_in_use.kernels.lanes[type_index(tag)]
-    if engine != BEST:
-        return engine == LANES
-    # A full tile is three times as fast at least for small matrices, and still faster at the largest.
-    return m <= ALWAYS_LANES_M or m <= most_m and n * (3 - 2 * m / most_m) >= (n + lanes - 1) // lanes * lanes
+    if forced is not None:
+        return forced
+    # A full tile is faster than the next engine by the root of most_m / m, roughly (bench/engines.py).
+    if m <= ALWAYS_LANES_M or m <= most_m and n * sqrt(most_m / m) >= (n + lanes - 1) // lanes * lanes:
+        return LANES
+    return BLOCKED if build_in_use.blocked else LAPACK
 
 
 cdef double blas_speedup(double m, int threads) noexcept nogil:
@@ -239,6 +282,17 @@ cdef bint blas_threads_pay(Py_ssize_t n, blas_int m, int workers):
     return n / blas_speedup(m, workers) < rounds and not 0 < thread_stack_size() < LEAST_STACK_FOR_BLAS_THREADS
 
 
+cdef Py_ssize_t count_together(Py_ssize_t n, double m, double seconds, int threads) noexcept nogil:
+    """How many of the matrices, the last ones, are each inverted by all threads together.
+
+    Those that would leave threads without work in the last round, if together they end it sooner than one thread each.
+    """
+    cdef double speedup = 1 / (SERIAL_ROWS / m + (1 - SERIAL_ROWS / m) / threads)
+    if seconds > MOST_ALONE_SECONDS:
+        return n
+    return n % threads if threads > 1 and n % threads < speedup else 0
+
+
 cdef void unpin(object token) except *:
     """Leave the BLAS limit for certain: a signal may interrupt Python code, but not this loop."""
     interruption = None
@@ -252,42 +306,71 @@ cdef void unpin(object token) except *:
         raise interruption
 
 
+cdef Py_ssize_t run(
+    const Stack *s, const Workspace *w, const number *tag, Job *job, Py_ssize_t n, double seconds, int threads,
+    object callback, Py_ssize_t total,
+) except -1:
+    """Invert the first n matrices, or do the n tasks of the job, each of which takes a thread so many seconds or so.
+
+    How many matrices are singular.
+    """
+    cdef double start, chunk_seconds = LONG_CHUNK_SECONDS if w.engine == TOGETHER else CHUNK_SECONDS
+    cdef Py_ssize_t first = 0, last, singular = 0, units
+    while first < n:
+        units = max(<Py_ssize_t> 1, <Py_ssize_t> (chunk_seconds / seconds / w.unit))
+        last = min(n, first + threads * units * w.unit)
+        start = perf_counter()
+        with nogil:
+            singular += invert_range(s, w, tag, job, first, last, threads)
+        seconds = max(1e-9, (perf_counter() - start) * threads / (last - first))
+        first = last
+        PyErr_CheckSignals()
+        if callback is not None:
+            callback(first, total)
+    return singular
+
+
 cdef Py_ssize_t share(
     const Stack *s, const number *tag, Py_ssize_t n, object workers, object callback
 ) except -1:
     """Invert all n matrices of the stack; how many of them are singular."""
-    cdef const kernels *lanes = build_in_use.kernels if lanes_pay(tag, s.m, n) else NULL
-    cdef double seconds = estimate_seconds(tag, s.m, lanes), start
-    cdef Py_ssize_t first = 0, last, singular = 0, units
+    cdef Engine engine = choose_engine(tag, s.m, n)
+    cdef double seconds = estimate_seconds(tag, s.m, engine)
+    cdef Py_ssize_t together = 0, singular = 0, i
     cdef int threads = 1, in_blas = 1
     cdef bint pinned
     cdef Workspace w
+    cdef Job job
 
-    if (lanes or s.m >= LEAST_SHARED_M) and n * seconds > LEAST_SHARED_SECONDS:
+    if (engine != LAPACK or s.m >= LEAST_SHARED_M) and n * seconds > LEAST_SHARED_SECONDS:
         threads = min(_workers.resolve(None) if workers is None else workers, _workers.available_cpus())
-    pinned = not lanes and (threads > 1 or s.m >= LEAST_THREADED_M)
+    if engine == BLOCKED:
+        together = count_together(n, s.m, seconds, threads)
+    pinned = engine == LAPACK and (threads > 1 or s.m >= LEAST_THREADED_M)
     token = object()
     try:
         if pinned and threads > 1 and blas_threads_pay(n, s.m, threads):
             in_blas = _blas.enter(token, threads)
         elif pinned:
             _blas.enter(token, 1)
-        threads = min(<Py_ssize_t> threads, n) if in_blas == 1 else 1
-        allocate(&w, s, tag, n, lanes, threads)
-        try:
-            while first < n:
-                units = max(<Py_ssize_t> 1, <Py_ssize_t> (CHUNK_SECONDS / seconds / w.unit))
-                last = min(n, first + threads * units * w.unit)
-                start = perf_counter()
-                with nogil:
-                    singular += invert_range(s, &w, tag, first, last, threads)
-                seconds = max(1e-9, (perf_counter() - start) * threads / (last - first))
-                first = last
-                PyErr_CheckSignals()
-                if callback is not None:
-                    callback(first, n)
-        finally:
-            free(w.block)
+        if together < n:
+            threads = min(<Py_ssize_t> threads, n) if in_blas == 1 else 1
+            allocate(&w, s, tag, n, engine, threads)
+            try:
+                singular = run(s, &w, tag, NULL, n - together, seconds, threads, callback, n)
+            finally:
+                free(w.block)
+        if together:
+            allocate(&w, s, tag, n, TOGETHER, threads)
+            try:
+                for i in range(n - together, n):
+                    job = start_job(s, &build_in_use.kernels.steps[w.type], w.start, i)
+                    run(s, &w, tag, &job, job.tasks, seconds / job.tasks, threads, None, n)
+                    singular += end_job(s, &job)
+                    if callback is not None:
+                        callback(i + 1, n)
+            finally:
+                free(w.block)
     finally:
         if pinned:
             unpin(token)
@@ -385,17 +468,17 @@ def invert_small(a):
     typenum = cnp.PyArray_TYPE(a)
     if (
         not 0 < cnp.PyArray_DIM(a, 0) <= ALWAYS_LANES_M or cnp.PyArray_DIM(a, 0) != cnp.PyArray_DIM(a, 1)
-        or not cnp.PyArray_ISBEHAVED_RO(a) or engine == LAPACK
+        or not cnp.PyArray_ISBEHAVED_RO(a) or forced not in (None, LANES)
     ):
         return None
     if typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT:
         result = cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(a), typenum, 0)
         describe(&s, a, result, None, None)
-        allocate(&w, &s, <const double *> NULL, 1, build_in_use.kernels, 1)
+        allocate(&w, &s, <const double *> NULL, 1, LANES, 1)
     elif typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT:
         result = cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(a), typenum, 0)
         describe(&s, a, result, None, None)
-        allocate(&w, &s, <const doublecomplex *> NULL, 1, build_in_use.kernels, 1)
+        allocate(&w, &s, <const doublecomplex *> NULL, 1, LANES, 1)
     else:
         return None
     singular = invert_tiles(&s, &w, 0, 0, 1)

@@ -1,91 +1,9 @@
 """The lanes engine: a tile of matrices at once, one in each lane of the processor's vectors (see kernels/lanes.h)."""
 
-cdef extern from "kernels.h":
-    struct tile:
-        int m
-        bint a_single
-        bint out_single
-        Py_ssize_t a_row
-        Py_ssize_t a_column
-        Py_ssize_t out_row
-        Py_ssize_t out_column
-        Py_ssize_t ahead
-        Py_ssize_t fetch_a
-        Py_ssize_t fetch_out
-        void *work
-        double *rcond
-        const char *a[16]           # STACKINV_MOST_LANES
-        char *out[16]
-        int info[16]
-    struct kernels:
-        int lanes[4]
-        size_t (*work_size[4])(int m) noexcept nogil
-        bint (*invert[4])(tile *t) noexcept nogil
-    struct build:
-        const char *name
-        const char *features
-        bint (*runs_here)() noexcept nogil
-        const kernels *kernels
-        int most_m[4]
-    const build stackinv_builds[]
-    const int stackinv_build_count
-
-
 cdef extern from "stream.h":
     const int STACKINV_STREAMS
     void stream(char *to, const char *source, Py_ssize_t size) nogil
     void stream_end() nogil
-
-
-def builds():
-    """What the kernels were compiled for, best first: names, the features needed, and whether this machine has them."""
-    return [
-        (stackinv_builds[i].name.decode(), stackinv_builds[i].features.decode().split(), stackinv_builds[i].runs_here())
-        for i in range(stackinv_build_count)
-    ]
-
-
-cdef const build *build_in_use = NULL
-
-
-def use_build(name):
-    """Calculate with the kernels of this name from now on; None: the best that run here and are not disabled."""
-    global build_in_use
-    cdef int i
-    disabled = set(os.environ.get("STACKINV_DISABLE_CPU_FEATURES", "").replace(",", " ").split())
-    known = {feature for _, features, _ in builds() for feature in features}
-    if name is None and disabled - known:
-        warnings.warn(
-            f"STACKINV_DISABLE_CPU_FEATURES: {', '.join(sorted(disabled - known))} not known; this build knows "
-            f"{', '.join(sorted(known)) or 'none'}",
-            ImportWarning,
-            stacklevel=2,
-        )
-    for i, (candidate, features, runs_here) in enumerate(builds()):
-        if runs_here and (candidate == name or name is None and not disabled.intersection(features)):
-            build_in_use = &stackinv_builds[i]
-            return
-    raise ValueError(f"no kernels {name!r} run here; there are {', '.join(build[0] for build in builds() if build[2])}")
-
-
-use_build(None)
-
-
-def build_used():
-    """The name of the kernels in use."""
-    return build_in_use.name.decode()
-
-
-cdef int type_index(const number *_) noexcept nogil:
-    # As the tables of the kernels are ordered.
-    if number is float:
-        return 0
-    elif number is double:
-        return 1
-    elif number is floatcomplex:
-        return 2
-    else:
-        return 3
 
 
 cdef Py_ssize_t dense_bytes(Py_ssize_t m, Py_ssize_t row, Py_ssize_t column, Py_ssize_t size) noexcept nogil:
@@ -121,7 +39,7 @@ cdef void prepare_tile(tile *t, const Stack *s, const Workspace *w, int thread) 
     t.ahead = w.unit * s.a_strides[0] if s.ndim == 1 else 0
     t.fetch_a = dense_bytes(s.m, s.a_row, s.a_column, (4 if s.a_single else 8) * s.parts) if t.ahead else 0
     t.fetch_out = 0 if w.staged else dense_bytes(s.m, s.out_row, s.out_column, (4 if s.out_single else 8) * s.parts)
-    t.work = w.start + thread * w.per_thread
+    t.work = own(w, thread)
 
 
 cdef Py_ssize_t invert_tiles(
@@ -133,7 +51,7 @@ cdef Py_ssize_t invert_tiles(
     cdef int n, lane
     cdef Place at
     cdef bint any_singular
-    cdef char *staged = w.start + thread * w.per_thread + w.staged_offset
+    cdef char *staged = own(w, thread) + w.staged_offset
     cdef tile t
     prepare_tile(&t, s, w, thread)
     t.rcond = rcond if s.rcond else NULL
@@ -152,7 +70,7 @@ cdef Py_ssize_t invert_tiles(
         if w.staged:
             for lane in range(w.unit):
                 t.out[lane] = staged + lane * (w.staged // w.unit)
-        any_singular = w.lanes.invert[w.type](&t)
+        any_singular = build_in_use.kernels.invert[w.type](&t)
         if any_singular or s.rcond:
             for lane in range(n):
                 at = locate(s, i + lane)

@@ -67,7 +67,7 @@ cdef void clear_negative_zeros(number *a, Py_ssize_t m, Py_ssize_t ld) noexcept 
 cdef bint invert_one(const Stack *s, const Workspace *w, const number *_, int thread, Py_ssize_t i) noexcept nogil:
     """Invert matrix i of the stack; whether it is singular."""
     cdef Place at = locate(s, i)
-    cdef char *mine = w.start + thread * w.per_thread
+    cdef char *mine = own(w, thread)
     cdef number *a = <number *> mine
     cdef number *work = <number *> (mine + w.work_offset)
     cdef blas_int *pivots = <blas_int *> (mine + w.pivots_offset)

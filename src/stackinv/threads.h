@@ -50,6 +50,34 @@ static Py_ssize_t take(Py_ssize_t *counter, Py_ssize_t amount)
     return __atomic_fetch_add(counter, amount, __ATOMIC_RELAXED);
 }
 
+/* What one thread tells the others, together with all that it wrote before. */
+static void announce(int *what, int value)
+{
+    __atomic_store_n(what, value, __ATOMIC_RELEASE);
+}
+
+static int look(const int *what)
+{
+    return __atomic_load_n(what, __ATOMIC_ACQUIRE);
+}
+
+/* Until it is at least `value`: mostly a matter of microseconds, so that sleeping would take longer. */
+static void wait_until(const int *what, int value)
+{
+    int spins = 0;
+    while (look(what) < value) {
+        if (++spins < 10000) {
+#if defined(__x86_64__) || defined(__i386__)
+            __builtin_ia32_pause();
+#endif
+        } else {
+#if defined(__linux__) || defined(__APPLE__)
+            sched_yield();
+#endif
+        }
+    }
+}
+
 /* A team of threads whose first member looks after the others. Linux may wake a thread on the processor of the one
    that calls it, although another is idle (in virtual machines it takes a sleeping processor for a busy one);
    there it cannot start before a tick or three, 4 to 12 ms away, and OpenMP's barrier spins all that time. */

@@ -31,11 +31,12 @@ const struct build stackinv_builds[] = {
      "AVX512 AVX512F AVX512DQ AVX512BW AVX512VL AVX512_SKX X86_V4 AVX2 FMA3 X86_V3",
      avx512_runs,
      &stackinv_kernels_avx512,
-     {256, 192, 192, 128}},
+     {112, 112, 112, 112},
+     true},
 #endif
 #ifdef STACKINV_AVX2
-    {"AVX2", "AVX2 FMA3 X86_V3", avx2_runs, &stackinv_kernels_avx2, {256, 192, 160, 128}},
+    {"AVX2", "AVX2 FMA3 X86_V3", avx2_runs, &stackinv_kernels_avx2, {112, 112, 112, 112}, true},
 #endif
-    {"baseline", "", baseline_runs, &stackinv_kernels_baseline, {192, 96, 112, 48}},
+    {"baseline", "", baseline_runs, &stackinv_kernels_baseline, {192, 96, 112, 48}, false},
 };
 const int stackinv_build_count = sizeof stackinv_builds / sizeof *stackinv_builds;

@@ -22,11 +22,35 @@ struct tile {
     int info[STACKINV_MOST_LANES]; /* LAPACK's, written if any is singular, whose result is undefined */
 };
 
+/* A matrix that is inverted in steps: its columns in blocks, one after the other, then its rows. Threads may share them;
+   all but `memory` stays as it is. */
+struct matrix {
+    int m;
+    bool a_single, out_single;
+    ptrdiff_t a_row, a_column, out_row, out_column;
+    bool rcond;    /* whether it will be asked for */
+    void *factors; /* factors_size(m) bytes, at a multiple of 64 */
+    const char *a;
+    char *out;
+};
+
+struct steps {
+    size_t (*factors_size)(int m);
+    size_t (*rows_size)(int m); /* of the workspace for invert_rows, one for each thread */
+    void (*count_tasks)(int m, int *blocks, int *row_tasks);
+    void (*read_block)(const struct matrix *, int block);
+    void (*update_block)(const struct matrix *, int done, int block); /* for each block before it, in order; */
+    int (*factor_block)(const struct matrix *, int block);            /* then this; LAPACK's info */
+    void (*invert_rows)(const struct matrix *, int task, void *work); /* after all blocks */
+    double (*rcond)(const struct matrix *);                           /* after all tasks */
+};
+
 /* By type, in the order s, d, c, z. */
 struct kernels {
     int lanes[4];
     size_t (*work_size[4])(int m);
     bool (*invert[4])(struct tile *tile); /* whether any matrix is singular */
+    struct steps steps[4];
 };
 
 /* The builds for the instruction sets of this processor family, the best first; the last one runs everywhere. */
@@ -35,7 +59,8 @@ struct build {
     const char *features; /* that it needs, in NumPy's names, separated by spaces */
     bool (*runs_here)(void);
     const struct kernels *kernels;
-    int most_m[4]; /* up to this order, by type, LAPACK is slower; measured by bench/engines.py */
+    int most_m[4]; /* up to this order, by type, the lanes engine is the fastest; measured by bench/engines.py */
+    bool blocked;  /* whether the blocked engine is what comes then; else LAPACK */
 };
 
 extern const struct build stackinv_builds[];

@@ -156,6 +156,19 @@ INLINE V TYPED(absolute)(V x)
     return TYPED(from_bits)(TYPED(bits)(x) & ~TYPED(bits)(TYPED(all)(-(REAL)0)));
 }
 
+/* 0, 1, 2, ... */
+INLINE V TYPED(lanes)(void)
+{
+#if WIDTH > 1
+    V x;
+    UNROLLED (l, 0, WIDTH)
+        x[l] = l;
+    return x;
+#else
+    return 0;
+#endif
+}
+
 /* Whether any number is not zero. */
 INLINE bool TYPED(any)(VI x)
 {
@@ -330,6 +343,11 @@ INLINE void TYPED(scatter)(V *v, char *const *at, ptrdiff_t offset, const int he
     TYPED(transpose)(v, height);
     UNROLLED (i, 0, height)
         SPLIT(WIDTH)(at + i, offset, v[i], height, other);
+}
+
+INLINE V TYPED(load)(char *at, const bool other)
+{
+    return JOIN(WIDTH)(&at, 0, WIDTH, other);
 }
 
 INLINE void TYPED(store)(char *at, V x, const bool other)

@@ -1,4 +1,4 @@
-/* The lanes engine for one instruction set, for all types. Compiled once for each, with KERNELS, the name of the table
+/* The kernels of both engines for one instruction set, for all types. Compiled once for each, with KERNELS, the name of the table
    that this file defines, and VECTOR_BYTES, 0 for a compiler without vector extensions. */
 #include "kernels.h"
 
@@ -49,6 +49,9 @@
 #define FEW_ROWS 0
 #endif
 
+/* Columns that the blocked engine factors one by one: whole vectors. */
+#define PANEL_COLUMNS (WIDTH > 8 ? WIDTH : 8)
+
 #define JOIN_NAMES_(x, y) x##y
 #define JOIN_NAMES(x, y) JOIN_NAMES_(x, y)
 
@@ -84,18 +87,28 @@
 
 #define PARTS 1
 #define BLOCK (VECTOR_BYTES == 64 ? 4 : 3)
+#define TILE_STRIPS 3
+#define TILE_COLUMNS (VECTOR_BYTES == 64 ? 8 : 4)
 #define NAME(name) JOIN_NAMES(d_, name)
 #include "lanes.h"
+#include "blocked.h"
 #undef PARTS
 #undef BLOCK
+#undef TILE_STRIPS
+#undef TILE_COLUMNS
 #undef NAME
 
 #define PARTS 2
 #define BLOCK (VECTOR_BYTES == 64 ? 3 : 2)
+#define TILE_STRIPS (VECTOR_BYTES == 64 ? 3 : 2)
+#define TILE_COLUMNS (VECTOR_BYTES == 64 ? 4 : 2)
 #define NAME(name) JOIN_NAMES(z_, name)
 #include "lanes.h"
+#include "blocked.h"
 #undef PARTS
 #undef BLOCK
+#undef TILE_STRIPS
+#undef TILE_COLUMNS
 #undef NAME
 
 #undef REAL
@@ -145,23 +158,38 @@
 
 #define PARTS 1
 #define BLOCK (VECTOR_BYTES == 64 ? 4 : 3)
+#define TILE_STRIPS 3
+#define TILE_COLUMNS (VECTOR_BYTES == 64 ? 8 : 4)
 #define NAME(name) JOIN_NAMES(s_, name)
 #include "lanes.h"
+#include "blocked.h"
 #undef PARTS
 #undef BLOCK
+#undef TILE_STRIPS
+#undef TILE_COLUMNS
 #undef NAME
 
 #define PARTS 2
 #define BLOCK (VECTOR_BYTES == 64 ? 3 : 2)
+#define TILE_STRIPS (VECTOR_BYTES == 64 ? 3 : 2)
+#define TILE_COLUMNS (VECTOR_BYTES == 64 ? 4 : 2)
 #define NAME(name) JOIN_NAMES(c_, name)
 #include "lanes.h"
+#include "blocked.h"
 #undef PARTS
 #undef BLOCK
+#undef TILE_STRIPS
+#undef TILE_COLUMNS
 #undef NAME
+
+#define STEPS(type)                                                                                                    \
+    {type##factors_size, type##rows_size,   type##count_tasks, type##read_block,                                       \
+     type##update_block, type##factor_block, type##invert_rows, type##blocked_rcond}
 
 const struct kernels KERNELS = {
     {sizeof(float_vector) / sizeof(float), sizeof(double_vector) / sizeof(double), sizeof(float_vector) / sizeof(float),
      sizeof(double_vector) / sizeof(double)},
     {s_work_size, d_work_size, c_work_size, z_work_size},
     {s_invert, d_invert, c_invert, z_invert},
+    {STEPS(s_), STEPS(d_), STEPS(c_), STEPS(z_)},
 };

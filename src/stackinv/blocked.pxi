@@ -1,0 +1,70 @@
+"""The blocked engine: one matrix at a time in steps, by one thread or by all of them together (see kernels/blocked.h)."""
+
+cdef struct Job:
+    # One matrix and how far it is.
+    matrix matrix
+    const steps *steps
+    Place at
+    int blocks
+    int tasks
+    int done                        # blocks
+    int info                        # LAPACK's; the work is at its end if it is not 0
+
+
+cdef Job start_job(const Stack *s, const steps *how, char *factors, Py_ssize_t i) noexcept nogil:
+    cdef Job job
+    cdef int row_tasks
+    job.at = locate(s, i)
+    job.steps = how
+    job.done = job.info = 0
+    job.matrix.m = <int> s.m
+    job.matrix.a_single, job.matrix.out_single = s.a_single, s.out_single
+    job.matrix.a_row, job.matrix.a_column = s.a_row, s.a_column
+    job.matrix.out_row, job.matrix.out_column = s.out_row, s.out_column
+    job.matrix.rcond = s.rcond != NULL
+    job.matrix.factors = factors
+    job.matrix.a, job.matrix.out = job.at.a, job.at.out
+    how.count_tasks(job.matrix.m, &job.blocks, &row_tasks)
+    job.tasks = job.blocks + row_tasks
+    return job
+
+
+cdef void do_task(Job *job, int task, char *rows) noexcept nogil:
+    """Threads take the tasks in order, so that none waits for what nobody has begun."""
+    cdef int earlier, info
+    if task >= job.blocks:
+        wait_until(&job.done, job.blocks)
+        if look(&job.info) == 0:
+            job.steps.invert_rows(&job.matrix, task - job.blocks, rows)
+        return
+    job.steps.read_block(&job.matrix, task)
+    for earlier in range(task):
+        wait_until(&job.done, earlier + 1)
+        if look(&job.info):
+            return
+        job.steps.update_block(&job.matrix, earlier, task)
+    info = job.steps.factor_block(&job.matrix, task)
+    if info:
+        announce(&job.info, info)
+    announce(&job.done, job.blocks if info else task + 1)
+
+
+cdef bint end_job(const Stack *s, const Job *job) noexcept nogil:
+    """Note the outcome; whether the matrix is singular."""
+    if job.info:
+        write_nan(s, job.at.out)
+    if s.info and job.info:
+        (<int *> job.at.info)[0] = job.info
+    if s.rcond:
+        (<double *> job.at.rcond)[0] = 0 if job.info else job.steps.rcond(&job.matrix)
+    return job.info != 0
+
+
+cdef bint invert_blocked(const Stack *s, const Workspace *w, int thread, Py_ssize_t i) noexcept nogil:
+    """Invert matrix i of the stack; whether it is singular."""
+    cdef char *mine = own(w, thread)
+    cdef Job job = start_job(s, &build_in_use.kernels.steps[w.type], mine, i)
+    cdef int task
+    for task in range(job.tasks):
+        do_task(&job, task, mine + w.rows_offset)
+    return end_job(s, &job)

@@ -1,0 +1,107 @@
+"""kernels.h for Cython, and which of the builds of the kernels is in use."""
+
+cdef extern from "kernels.h":
+    struct tile:
+        int m
+        bint a_single
+        bint out_single
+        Py_ssize_t a_row
+        Py_ssize_t a_column
+        Py_ssize_t out_row
+        Py_ssize_t out_column
+        Py_ssize_t ahead
+        Py_ssize_t fetch_a
+        Py_ssize_t fetch_out
+        void *work
+        double *rcond
+        const char *a[16]           # STACKINV_MOST_LANES
+        char *out[16]
+        int info[16]
+    struct matrix:
+        int m
+        bint a_single
+        bint out_single
+        Py_ssize_t a_row
+        Py_ssize_t a_column
+        Py_ssize_t out_row
+        Py_ssize_t out_column
+        bint rcond
+        void *factors
+        const char *a
+        char *out
+    struct steps:
+        size_t (*factors_size)(int m) noexcept nogil
+        size_t (*rows_size)(int m) noexcept nogil
+        void (*count_tasks)(int m, int *blocks, int *row_tasks) noexcept nogil
+        void (*read_block)(const matrix *, int block) noexcept nogil
+        void (*update_block)(const matrix *, int done, int block) noexcept nogil
+        int (*factor_block)(const matrix *, int block) noexcept nogil
+        void (*invert_rows)(const matrix *, int task, void *work) noexcept nogil
+        double (*rcond)(const matrix *) noexcept nogil
+    struct kernels:
+        int lanes[4]
+        size_t (*work_size[4])(int m) noexcept nogil
+        bint (*invert[4])(tile *t) noexcept nogil
+        steps steps[4]
+    struct build:
+        const char *name
+        const char *features
+        bint (*runs_here)() noexcept nogil
+        const kernels *kernels
+        int most_m[4]
+        bint blocked
+    const build stackinv_builds[]
+    const int stackinv_build_count
+
+
+def builds():
+    """What the kernels were compiled for, best first: names, the features needed, and whether this machine has them."""
+    return [
+        (stackinv_builds[i].name.decode(), stackinv_builds[i].features.decode().split(), stackinv_builds[i].runs_here())
+        for i in range(stackinv_build_count)
+    ]
+
+
+cdef const build *build_in_use = NULL
+
+
+def use_build(name):
+    """Calculate with the kernels of this name from now on; None: the best that run here and are not disabled."""
+    global build_in_use
+    cdef int i
+    disabled = set(os.environ.get("STACKINV_DISABLE_CPU_FEATURES", "").replace(",", " ").split())
+    known = {feature for _, features, _ in builds() for feature in features}
+    if name is None and disabled - known:
+        warnings.warn(
+            f"STACKINV_DISABLE_CPU_FEATURES: {', '.join(sorted(disabled - known))} not known; this build knows "
+            f"{', '.join(sorted(known)) or 'none'}",
+            ImportWarning,
+            stacklevel=2,
+        )
+    for i, (candidate, features, runs_here) in enumerate(builds()):
+        if runs_here and (candidate == name or name is None and not disabled.intersection(features)):
+            build_in_use = &stackinv_builds[i]
+            return
+    raise ValueError(f"no kernels {name!r} run here; there are {', '.join(build[0] for build in builds() if build[2])}")
+
+
+use_build(None)
+
+
+def build_used():
+    """The name of the kernels in use."""
+    return build_in_use.name.decode()
+
+
+cdef int type_index(const number *_) noexcept nogil:
+    # As the tables of the kernels are ordered.
+    if number is float:
+        return 0
+    elif number is double:
+        return 1
+    elif number is floatcomplex:
+        return 2
+    else:
+        return 3
+
+
