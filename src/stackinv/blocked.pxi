@@ -11,6 +11,10 @@ cdef struct Job:
     int info                        # LAPACK's; the work is at its end if it is not 0
 
 
+# The next matrix is fetched early if the cache of a core has room for it beside the present one.
+cdef Py_ssize_t MOST_FETCHED_BYTES = 256 << 10
+
+
 cdef Job start_job(const Stack *s, const steps *how, char *factors, Py_ssize_t i) noexcept nogil:
     cdef Job job
     cdef int row_tasks
@@ -24,6 +28,11 @@ cdef Job start_job(const Stack *s, const steps *how, char *factors, Py_ssize_t i
     job.matrix.rcond = s.rcond != NULL
     job.matrix.factors = factors
     job.matrix.a, job.matrix.out = job.at.a, job.at.out
+    job.matrix.fetch_next = dense_bytes(s.m, s.a_row, s.a_column, (4 if s.a_single else 8) * s.parts)
+    if s.ndim != 1 or job.matrix.fetch_next > MOST_FETCHED_BYTES:
+        job.matrix.fetch_next = 0
+    job.matrix.next = job.at.a + (s.a_strides[0] if job.matrix.fetch_next else 0)
+    job.matrix.fetch_out = dense_bytes(s.m, s.out_row, s.out_column, (4 if s.out_single else 8) * s.parts) > 0
     how.count_tasks(job.matrix.m, &job.blocks, &row_tasks)
     job.tasks = job.blocks + row_tasks
     return job

@@ -29,6 +29,9 @@ cdef extern from "kernels.h":
         void *factors
         const char *a
         char *out
+        const char *next
+        Py_ssize_t fetch_next
+        bint fetch_out
     struct steps:
         size_t (*factors_size)(int m) noexcept nogil
         size_t (*rows_size)(int m) noexcept nogil

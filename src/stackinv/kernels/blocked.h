@@ -123,12 +123,13 @@ INLINE void NAME(multiply_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, co
 
 #define STRIPS(strips, CALL)                                                                                           \
     do {                                                                                                               \
-        if ((strips) >= TILE_STRIPS)                                                                                   \
+        if ((strips) >= TILE_STRIPS) {                                                                                 \
             CALL(TILE_STRIPS);                                                                                         \
-        else if ((strips) == 1)                                                                                        \
+        } else if ((strips) == 1) {                                                                                    \
             CALL(1);                                                                                                   \
-        else                                                                                                           \
+        } else {                                                                                                       \
             CALL((TILE_STRIPS > 2 ? 2 : 1));                                                                           \
+        }                                                                                                              \
     } while (0)
 
 /* Rows of U in a strip: C = inverse of L times (C - sum), for the unit lower triangle of L at k, the strip's own rows. */
@@ -192,10 +193,10 @@ INLINE void NAME(exchange_two)(const NAME(factors) * f, int i, int k, int j, int
     }
 }
 
-/* How the pivot of a column is found, lane by lane. */
+/* How the pivot of a column is found, lane by lane: the size of the largest so far, and its row. */
 typedef struct {
-    V largest;
-    VI strip, seen;
+    V largest, row;
+    VI seen;
 } NAME(search);
 
 /* A strip in its turn at column c of the panel at j: the column before is divided by its pivot, this one is completed. */
@@ -217,7 +218,8 @@ INLINE void NAME(panel_strip)(const NAME(factors) * f, int strip, int j, const i
         sum = NAME(add_product)(sum, l[q], u[q]);
     E x = NAME(subtract)(row[c], sum);
     if (edge)
-        x = NAME(select)(TYPED(greater)(top, rows), row[c], x);
+        UNROLLED (q, 0, c)
+            x = NAME(select)(TYPED(equal)(rows, TYPED(all)((REAL)(j + q))), u[q], x);
     row[c] = x;
     V size = NAME(size)(x);
     if (edge) {
@@ -226,14 +228,14 @@ INLINE void NAME(panel_strip)(const NAME(factors) * f, int strip, int j, const i
     }
     const VM larger = TYPED(greater)(size, search->largest);
     search->largest = TYPED(select)(larger, size, search->largest);
-    search->strip = TYPED(select_integer)(larger, TYPED(integer)(strip), search->strip);
+    search->row = TYPED(select)(larger, rows, search->row);
     search->seen |= TYPED(bits)(size);
 }
 
 /* All strips in their turn at column c of the panel at j. */
 INLINE NAME(search) NAME(panel_column)(const NAME(factors) * f, int j, const int c, const E *u, E inverse, V scale)
 {
-    NAME(search) search = {TYPED(all)(0), TYPED(integer)(0), TYPED(integer)(0)};
+    NAME(search) search = {TYPED(all)(0), TYPED(all)(0), TYPED(integer)(0)};
     const int inner = (j + PANEL_COLUMNS) / WIDTH, last = f->m / WIDTH;
     for (int strip = j / WIDTH; strip < f->strips; strip++)
         NAME(panel_strip)(f, strip, j, c, u, inverse, scale, &search, strip < inner || strip >= last);
@@ -248,32 +250,24 @@ NOINLINE int NAME(factor_panel)(const NAME(factors) * f, int j, int block, int b
     UNROLLED (c, 0, PANEL_COLUMNS) {
         const int top = j + c;
         UNROLLED (q, 0, c) {
-            REAL *to = NAME(element_at)(f->lu, f->ld, j + q, top);
             E sum = NAME(zero)();
             UNROLLED (p, 0, q)
                 sum = NAME(add_product)(sum, NAME(broadcast)(NAME(element_at)(f->lu, f->ld, j + q, j + p)), u[p]);
-            u[q] = NAME(subtract)(NAME(broadcast)(to), sum);
-            NAME(store_lane)(to, WIDTH, u[q]);
+            u[q] = NAME(subtract)(NAME(broadcast)(NAME(element_at)(f->lu, f->ld, j + q, top)), sum);
         }
         const NAME(search) search = NAME(panel_column)(f, j, c, u, inverse, scale);
         if (!TYPED(any)(search.seen))
             return top + 1;
 
         /* The first of the largest; in a column with NaN any, as long as its pivot does not count as zero. */
-        REAL largest = 0;
-        int pivot = top;
-        for (int l = 0; l < WIDTH; l++) {
-            const REAL size = TYPED(get)(search.largest, l);
-            const int row = (int)TYPED(get_integer)(search.strip, l) * WIDTH + l;
-            if (size > largest || (size == largest && size > 0 && row < pivot)) {
-                largest = size;
-                pivot = row;
-            }
-        }
+        const V largest = TYPED(largest)(search.largest);
+        const V before = TYPED(select)(TYPED(equal)(search.largest, largest), -search.row, TYPED(all)(-(REAL)f->m));
+        const bool number = TYPED(get)(largest, 0) > 0;
+        const int pivot = number ? (int)-TYPED(get)(TYPED(largest)(before), 0) : top;
         f->pivots[top] = pivot;
         NAME(exchange_two)(f, top, pivot, block, block_end);
         /* As LAPACK does, guard against a reciprocal that overflows. */
-        scale = TYPED(all)(largest < SAFE_MINIMUM ? (REAL)0x1p64f : 1);
+        scale = TYPED(select)(TYPED(greater)(TYPED(all)(SAFE_MINIMUM), largest), TYPED(all)(0x1p64f), TYPED(all)(1));
         inverse = NAME(reciprocal)(NAME(scale)(NAME(broadcast)(NAME(element_at)(f->lu, f->ld, top, top)), scale));
         NAME(store_lane)(f->inverse_diagonal + top * PARTS, 1, NAME(scale)(inverse, scale));
         if (top == f->m - 1)
@@ -373,29 +367,36 @@ static int NAME(factor_block)(const struct matrix *matrix, int block)
     return info;
 }
 
-/* Columns j.. of the rows y that solve Y U = I, from those before. `from` is the first row, and column that is not 0. */
+/* Columns j.. of the rows y that solve Y U = I, from those before. `from` is the first row; rows beyond the last are its
+   copies. */
 INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, E *y, int from, int j, const int strips)
 {
+    const bool diagonal = j < from + strips * WIDTH;
     E sum[TILE_STRIPS][TILE_COLUMNS];
+    V row[TILE_STRIPS];
     NAME(multiply_tile)(sum, y, f->lu + j, f->ld, f->ld, from, j, strips);
     UNROLLED (s, 0, strips) {
         const V rows = NAME(rows_of)(from / WIDTH + s), last = TYPED(all)((REAL)(f->m - 1));
-        const V row = TYPED(select)(TYPED(greater)(rows, last), last, rows);
-        UNROLLED (c, 0, TILE_COLUMNS) {
-            E one = NAME(zero)();
-            one.re = TYPED(select)(TYPED(equal)(row, TYPED(all)((REAL)(j + c))), TYPED(all)(1), TYPED(all)(0));
-            sum[s][c] = NAME(subtract)(one, sum[s][c]);
-        }
+        row[s] = TYPED(select)(TYPED(greater)(rows, last), last, rows);
+        UNROLLED (c, 0, TILE_COLUMNS)
+            sum[s][c] = NAME(subtract)(NAME(zero)(), sum[s][c]);
     }
     UNROLLED (c, 0, TILE_COLUMNS) {
+        const E inverse = NAME(broadcast_from)(f->inverse_diagonal + (j + c) * PARTS, 1);
+        const V column = TYPED(all)((REAL)(j + c));
         UNROLLED (q, 0, c) {
             const E u = NAME(broadcast)(NAME(element_at)(f->lu, f->ld, j + q, j + c));
             UNROLLED (s, 0, strips)
                 sum[s][c] = NAME(subtract_product)(sum[s][c], sum[s][q], u);
         }
-        const E inverse = NAME(broadcast_from)(f->inverse_diagonal + (j + c) * PARTS, 1);
-        UNROLLED (s, 0, strips)
-            y[s * f->ld + j + c] = sum[s][c] = NAME(multiply)(sum[s][c], inverse);
+        UNROLLED (s, 0, strips) {
+            sum[s][c] = NAME(multiply)(sum[s][c], inverse);
+            if (diagonal) {
+                sum[s][c] = NAME(select)(TYPED(equal)(row[s], column), inverse, sum[s][c]);
+                sum[s][c] = NAME(select)(TYPED(greater)(row[s], column), NAME(zero)(), sum[s][c]);
+            }
+            y[s * f->ld + j + c] = sum[s][c];
+        }
     }
 }
 
@@ -420,20 +421,48 @@ INLINE void NAME(solve_lower_tile)(const NAME(factors) * f, E *x, int j, const i
         }
 }
 
+/* Fetch so many more cache lines, up to `end`. Spread over the work, since a core can wait for few at a time. */
+INLINE void NAME(fetch_lines)(const char **at, const char *end, int lines, const bool for_writing)
+{
+#if defined(__GNUC__)
+    for (; lines > 0 && *at < end; lines--, *at += 64)
+        if (for_writing)
+            __builtin_prefetch(*at, 1);
+        else
+            __builtin_prefetch(*at, 0, 2);
+#else
+    (void)at, (void)end, (void)lines, (void)for_writing;
+#endif
+}
+
 /* Rows of the inverse, once all columns are factored. */
 static void NAME(invert_rows)(const struct matrix *matrix, int task, void *work)
 {
     const NAME(factors) f = NAME(carve)(matrix->m, matrix->factors);
-    const int from = task * TILE_STRIPS * WIDTH, rest = f.strips - task * TILE_STRIPS;
-    const int strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
+    const int from = task * TILE_STRIPS * WIDTH, start = from / TILE_COLUMNS * TILE_COLUMNS;
+    const int rest = f.strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
     E *x = (E *)work;
     for (int s = 0; s < strips; s++)
-        for (int j = 0; j < from; j++)
+        for (int j = 0; j < start; j++)
             x[s * f.ld + j] = NAME(zero)();
-#define INVERT_UPPER_TILE(strips) NAME(invert_upper_tile)(&f, x, from, j, strips)
-    for (int j = from; j < f.columns; j += TILE_COLUMNS)
+    const int tiles = (2 * f.columns - start) / TILE_COLUMNS;
+    const ptrdiff_t share = matrix->fetch_next / (f.strips + TILE_STRIPS - 1) * TILE_STRIPS;
+    const char *next = matrix->next + task * share, *next_end = next + share;
+    const char *result = matrix->out + from * matrix->out_row, *result_end = result;
+    if (matrix->fetch_out && from + strips * WIDTH <= f.m)
+        result_end += strips * WIDTH * matrix->out_row;
+    const int next_lines = (int)(share / 64) / tiles + 1;
+    const int out_lines = (int)((result_end - result) / 64) * TILE_COLUMNS / BLOCK_COLUMNS + 1;
+#define INVERT_UPPER_TILE(strips)                                                                                      \
+    NAME(fetch_lines)(&next, next_end, next_lines, false);                                                             \
+    NAME(invert_upper_tile)(&f, x, from, j, strips)
+    for (int j = start; j < f.columns; j += TILE_COLUMNS)
         STRIPS(strips, INVERT_UPPER_TILE);
-#define SOLVE_LOWER_TILE(strips) NAME(solve_lower_tile)(&f, x, j, strips)
+#define SOLVE_LOWER_TILE(strips)                                                                                       \
+    NAME(fetch_lines)(&next, next_end, next_lines, false);                                                             \
+    if (first == 0)                                                                                                    \
+        NAME(fetch_lines)(&result, result_end, out_lines, true);                                                       \
+    NAME(solve_lower_tile)(&f, x, j, strips)
     for (int end = f.columns, first; end > 0; end = first) {
         first = (end - 1) / BLOCK_COLUMNS * BLOCK_COLUMNS;
         for (int j = end - TILE_COLUMNS; j >= first; j -= TILE_COLUMNS)

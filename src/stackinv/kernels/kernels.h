@@ -32,6 +32,9 @@ struct matrix {
     void *factors; /* factors_size(m) bytes, at a multiple of 64 */
     const char *a;
     char *out;
+    const char *next; /* the next matrix, and how many bytes of it to fetch early */
+    ptrdiff_t fetch_next;
+    bool fetch_out; /* whether rows of the result follow each other without gaps, so that they can be, too */
 };
 
 struct steps {

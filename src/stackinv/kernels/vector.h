@@ -325,6 +325,26 @@ INLINE void TYPED(transpose)(V *v, const int height)
     (void)v, (void)height;
 }
 
+/* The largest of all lanes, in each. */
+INLINE V TYPED(largest)(V x)
+{
+#define ACROSS(e, s) ((e) ^ (s))
+#if WIDTH >= 2
+    x = TYPED(larger)(x, SHUFFLE(x, x, ACROSS, 1));
+#endif
+#if WIDTH >= 4
+    x = TYPED(larger)(x, SHUFFLE(x, x, ACROSS, 2));
+#endif
+#if WIDTH >= 8
+    x = TYPED(larger)(x, SHUFFLE(x, x, ACROSS, 4));
+#endif
+#if WIDTH >= 16
+    x = TYPED(larger)(x, SHUFFLE(x, x, ACROSS, 8));
+#endif
+#undef ACROSS
+    return x;
+}
+
 #define JOIN_(w) TYPED(join_##w)
 #define JOIN(w) JOIN_(w)
 #define SPLIT_(w) TYPED(split_##w)
