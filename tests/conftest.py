@@ -46,17 +46,20 @@ def _no_settings_from_outside(monkeypatch):
 
 @pytest.fixture
 def lapack_engine():
-    """Stacks of any kind go to LAPACK, those too for which the lanes engine is there."""
+    """Stacks of any kind go to LAPACK, for which there are better engines where there are vectors."""
     _core.use_engine("lapack")
     yield
     _core.use_engine(None)
+    _core.use_build(None)
 
 
-@pytest.fixture
-def lanes_engine():
-    """A function that makes the lanes engine calculate everything, with the kernels of this name."""
-    _core.use_engine("lanes")
-    yield _core.use_build
+@pytest.fixture(params=[(name, build) for name in ("lanes", "blocked") for build in BUILDS], ids="-".join)
+def engine(request):
+    """Each engine of our own calculates everything, with the kernels of each instruction set; its name."""
+    name, build = request.param
+    _core.use_engine(name)
+    _core.use_build(build)
+    yield name
     _core.use_engine(None)
     _core.use_build(None)
 

@@ -48,18 +48,18 @@ def test_result_does_not_depend_on_workers_or_neighbours(m, dtype, monkeypatch):
 
 @pytest.mark.parametrize("dtype", NATIVE)
 @pytest.mark.parametrize("m", [1, 3, 16, 33, 70])
-def test_each_engine_gives_a_matrix_alone_the_result_that_it_has_in_a_stack(m, dtype, lanes_engine, lapack_engine):
+def test_lapack_gives_a_matrix_alone_the_result_that_it_has_in_a_stack(m, dtype, lapack_engine):
     a = well_conditioned((60, m, m), dtype)
-    for engine in ("lanes", "lapack"):
-        _core.use_engine(engine)
-        expected = stackinv.inv(a)
-        for i in (0, 31, 59):
-            np.testing.assert_array_equal(stackinv.inv(a[i], workers=1), expected[i])
+    expected = stackinv.inv(a)
+    for i in (0, 31, 59):
+        np.testing.assert_array_equal(stackinv.inv(a[i], workers=1), expected[i])
 
 
-@pytest.mark.parametrize("m", [130, 200])
+@pytest.mark.parametrize("name", [None, "lapack"])
+@pytest.mark.parametrize("m", [130, 300])
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
-def test_few_large_matrices_on_any_number_of_workers(n, m):
+def test_few_large_matrices_on_any_number_of_workers(n, m, name, lapack_engine):
+    _core.use_engine(name)
     a = well_conditioned((n, m, m))
     for workers in (1, 2, 3, 4):
         assert_inverses(stackinv.inv(a, workers=workers), a)
@@ -346,7 +346,7 @@ INTERRUPT = """
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("engine", ["lanes", "lapack"])
+@pytest.mark.parametrize("engine", ["lanes", "blocked", "lapack"])
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to one process on Windows")
 def test_ctrl_c_stops_hours_of_work_and_leaves_all_as_it_was(engine):
     output = run(
@@ -369,7 +369,7 @@ def test_ctrl_c_stops_hours_of_work_and_leaves_all_as_it_was(engine):
     assert output == "done\n"
 
 
-@pytest.mark.parametrize("engine", ["lanes", "lapack"])
+@pytest.mark.parametrize("engine", ["lanes", "blocked", "lapack"])
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to one process on Windows")
 def test_ctrl_c_at_random_moments_of_short_calls(engine):
     output = run(
@@ -391,6 +391,25 @@ def test_ctrl_c_at_random_moments_of_short_calls(engine):
     """
     )
     assert output == "100\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to one process on Windows")
+def test_ctrl_c_stops_at_one_large_matrix():
+    output = run(
+        """
+    import os, signal, threading
+    import numpy as np, stackinv
+    stackinv._core.use_engine("blocked")
+    a = np.random.default_rng(0).standard_normal((5000, 5000))
+    for workers in (1, 2):
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+        try:
+            stackinv.inv(a, workers=workers)
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    )
+    assert output == "interrupted\n" * 2
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_AS is not enforced elsewhere")
