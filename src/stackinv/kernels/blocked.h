@@ -25,33 +25,43 @@ typedef struct {
     int *pivots;
 } NAME(factors);
 
-static NAME(factors) NAME(carve)(int m, void *memory)
+static NAME(factors) NAME(describe)(int m)
 {
     NAME(factors) f = {m, (m + WIDTH - 1) / WIDTH, (m + PANEL_COLUMNS - 1) / PANEL_COLUMNS * PANEL_COLUMNS};
     f.ld = f.columns | 1; /* an odd number keeps columns from falling into few sets of the cache */
-    f.lu = (E *)memory;
-    f.inverse_diagonal = (REAL *)(f.lu + f.strips * f.ld);
-    f.a_sums = f.inverse_diagonal + f.columns * PARTS;
-    f.sums = f.a_sums + f.columns;
-    f.pivots = (int *)(f.sums + (ptrdiff_t)((f.strips + TILE_STRIPS - 1) / TILE_STRIPS) * f.columns);
     return f;
-}
-
-static size_t NAME(factors_size)(int m)
-{
-    const NAME(factors) f = NAME(carve)(m, NULL);
-    return (size_t)((char *)(f.pivots + m) - (char *)NULL);
-}
-
-static size_t NAME(rows_size)(int m)
-{
-    return TILE_STRIPS * (size_t)NAME(carve)(m, NULL).ld * sizeof(E);
 }
 
 static void NAME(count_tasks)(int m, int *blocks, int *row_tasks)
 {
     *blocks = (m + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
     *row_tasks = (m + TILE_STRIPS * WIDTH - 1) / (TILE_STRIPS * WIDTH);
+}
+
+static size_t NAME(factors_size)(int m)
+{
+    const NAME(factors) f = NAME(describe)(m);
+    int blocks, row_tasks;
+    NAME(count_tasks)(m, &blocks, &row_tasks);
+    return f.strips * f.ld * sizeof(E) + (size_t)f.columns * (PARTS + 1 + row_tasks) * sizeof(REAL) + m * sizeof(int);
+}
+
+static size_t NAME(rows_size)(int m)
+{
+    return TILE_STRIPS * (size_t)NAME(describe)(m).ld * sizeof(E);
+}
+
+static NAME(factors) NAME(carve)(const struct matrix *matrix)
+{
+    NAME(factors) f = NAME(describe)(matrix->m);
+    int blocks, row_tasks;
+    NAME(count_tasks)(f.m, &blocks, &row_tasks);
+    f.lu = (E *)matrix->factors;
+    f.inverse_diagonal = (REAL *)(f.lu + f.strips * f.ld);
+    f.a_sums = f.inverse_diagonal + f.columns * PARTS;
+    f.sums = f.a_sums + f.columns;
+    f.pivots = (int *)(f.sums + (ptrdiff_t)row_tasks * f.columns);
+    return f;
 }
 
 /* Element (i, j), with its imaginary part WIDTH further on. */
@@ -249,11 +259,12 @@ NOINLINE int NAME(factor_panel)(const NAME(factors) * f, int j, int block, int b
     V scale = TYPED(all)(1);
     UNROLLED (c, 0, PANEL_COLUMNS) {
         const int top = j + c;
-        UNROLLED (q, 0, c) {
+        for (int q = 0; q < c; q++) {
+            const REAL *l = NAME(element_at)(f->lu, f->ld, j + q, j);
             E sum = NAME(zero)();
-            UNROLLED (p, 0, q)
-                sum = NAME(add_product)(sum, NAME(broadcast)(NAME(element_at)(f->lu, f->ld, j + q, j + p)), u[p]);
-            u[q] = NAME(subtract)(NAME(broadcast)(NAME(element_at)(f->lu, f->ld, j + q, top)), sum);
+            for (int p = 0; p < q; p++)
+                sum = NAME(add_product)(sum, NAME(broadcast)(l + p * PARTS * WIDTH), u[p]);
+            u[q] = NAME(subtract)(NAME(broadcast)(l + c * PARTS * WIDTH), sum);
         }
         const NAME(search) search = NAME(panel_column)(f, j, c, u, inverse, scale);
         if (!TYPED(any)(search.seen))
@@ -322,7 +333,7 @@ INLINE REAL NAME(sum_moduli)(E x, int strip, int m)
 /* The columns of a block, as the user has them. */
 static void NAME(read_block)(const struct matrix *matrix, int block)
 {
-    const NAME(factors) f = NAME(carve)(matrix->m, matrix->factors);
+    const NAME(factors) f = NAME(carve)(matrix);
     const int j = block * BLOCK_COLUMNS, rest = f.m - j, count = rest < BLOCK_COLUMNS ? rest : BLOCK_COLUMNS;
     const int padded = f.columns - j < BLOCK_COLUMNS ? f.columns - j : BLOCK_COLUMNS;
     for (int strip = 0; strip < f.strips; strip++) {
@@ -331,9 +342,6 @@ static void NAME(read_block)(const struct matrix *matrix, int block)
         for (int n = count; n < padded; n++)
             to[n] = NAME(zero)();
     }
-    for (int n = j + count; n < j + padded; n++)
-        for (int p = 0; p < PARTS; p++)
-            f.inverse_diagonal[n * PARTS + p] = 0;
     if (matrix->rcond)
         for (int n = j; n < j + count; n++) {
             f.a_sums[n] = 0;
@@ -345,7 +353,7 @@ static void NAME(read_block)(const struct matrix *matrix, int block)
 /* Apply a finished block to a later one. */
 static void NAME(update_block)(const struct matrix *matrix, int done, int block)
 {
-    const NAME(factors) f = NAME(carve)(matrix->m, matrix->factors);
+    const NAME(factors) f = NAME(carve)(matrix);
     const int first = done * BLOCK_COLUMNS, end = first + BLOCK_COLUMNS, j = block * BLOCK_COLUMNS;
     const int last = j + BLOCK_COLUMNS < f.columns ? j + BLOCK_COLUMNS : f.columns;
     for (int i = first; i < end; i++)
@@ -356,7 +364,7 @@ static void NAME(update_block)(const struct matrix *matrix, int done, int block)
 /* Factor a block to which all before it have been applied; LAPACK's info, with which the matrix is at its end. */
 static int NAME(factor_block)(const struct matrix *matrix, int block)
 {
-    const NAME(factors) f = NAME(carve)(matrix->m, matrix->factors);
+    const NAME(factors) f = NAME(carve)(matrix);
     const int first = block * BLOCK_COLUMNS;
     const int last = first + BLOCK_COLUMNS < f.columns ? first + BLOCK_COLUMNS : f.columns;
     int info = 0;
@@ -372,6 +380,7 @@ static int NAME(factor_block)(const struct matrix *matrix, int block)
 INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, E *y, int from, int j, const int strips)
 {
     const bool diagonal = j < from + strips * WIDTH;
+    const int end = f->m - j < TILE_COLUMNS ? f->m - j : TILE_COLUMNS;
     E sum[TILE_STRIPS][TILE_COLUMNS];
     V row[TILE_STRIPS];
     NAME(multiply_tile)(sum, y, f->lu + j, f->ld, f->ld, from, j, strips);
@@ -381,23 +390,24 @@ INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, E *y, int from, int
         UNROLLED (c, 0, TILE_COLUMNS)
             sum[s][c] = NAME(subtract)(NAME(zero)(), sum[s][c]);
     }
-    UNROLLED (c, 0, TILE_COLUMNS) {
-        const E inverse = NAME(broadcast_from)(f->inverse_diagonal + (j + c) * PARTS, 1);
-        const V column = TYPED(all)((REAL)(j + c));
-        UNROLLED (q, 0, c) {
-            const E u = NAME(broadcast)(NAME(element_at)(f->lu, f->ld, j + q, j + c));
-            UNROLLED (s, 0, strips)
-                sum[s][c] = NAME(subtract_product)(sum[s][c], sum[s][q], u);
-        }
-        UNROLLED (s, 0, strips) {
-            sum[s][c] = NAME(multiply)(sum[s][c], inverse);
-            if (diagonal) {
-                sum[s][c] = NAME(select)(TYPED(equal)(row[s], column), inverse, sum[s][c]);
-                sum[s][c] = NAME(select)(TYPED(greater)(row[s], column), NAME(zero)(), sum[s][c]);
+    UNROLLED (c, 0, TILE_COLUMNS)
+        if (c < end) {
+            const E inverse = NAME(broadcast_from)(f->inverse_diagonal + (j + c) * PARTS, 1);
+            const V column = TYPED(all)((REAL)(j + c));
+            UNROLLED (q, 0, c) {
+                const E u = NAME(broadcast)(NAME(element_at)(f->lu, f->ld, j + q, j + c));
+                UNROLLED (s, 0, strips)
+                    sum[s][c] = NAME(subtract_product)(sum[s][c], sum[s][q], u);
             }
-            y[s * f->ld + j + c] = sum[s][c];
+            UNROLLED (s, 0, strips) {
+                sum[s][c] = NAME(multiply)(sum[s][c], inverse);
+                if (diagonal) {
+                    sum[s][c] = NAME(select)(TYPED(equal)(row[s], column), inverse, sum[s][c]);
+                    sum[s][c] = NAME(select)(TYPED(greater)(row[s], column), NAME(zero)(), sum[s][c]);
+                }
+                y[s * f->ld + j + c] = sum[s][c];
+            }
         }
-    }
 }
 
 /* Columns j.. of the rows x that solve X L = Y, from those behind. */
@@ -438,7 +448,7 @@ INLINE void NAME(fetch_lines)(const char **at, const char *end, int lines, const
 /* Rows of the inverse, once all columns are factored. */
 static void NAME(invert_rows)(const struct matrix *matrix, int task, void *work)
 {
-    const NAME(factors) f = NAME(carve)(matrix->m, matrix->factors);
+    const NAME(factors) f = NAME(carve)(matrix);
     const int from = task * TILE_STRIPS * WIDTH, start = from / TILE_COLUMNS * TILE_COLUMNS;
     const int rest = f.strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
     E *x = (E *)work;
@@ -456,7 +466,7 @@ static void NAME(invert_rows)(const struct matrix *matrix, int task, void *work)
 #define INVERT_UPPER_TILE(strips)                                                                                      \
     NAME(fetch_lines)(&next, next_end, next_lines, false);                                                             \
     NAME(invert_upper_tile)(&f, x, from, j, strips)
-    for (int j = start; j < f.columns; j += TILE_COLUMNS)
+    for (int j = start; j < f.m; j += TILE_COLUMNS)
         STRIPS(strips, INVERT_UPPER_TILE);
 #define SOLVE_LOWER_TILE(strips)                                                                                       \
     NAME(fetch_lines)(&next, next_end, next_lines, false);                                                             \
@@ -491,7 +501,7 @@ static void NAME(invert_rows)(const struct matrix *matrix, int task, void *work)
 /* 1 / (the 1-norm of the matrix times that of its inverse), after all tasks. */
 static double NAME(blocked_rcond)(const struct matrix *matrix)
 {
-    const NAME(factors) f = NAME(carve)(matrix->m, matrix->factors);
+    const NAME(factors) f = NAME(carve)(matrix);
     double a_norm = 0, norm = 0;
     int blocks, row_tasks;
     NAME(count_tasks)(f.m, &blocks, &row_tasks);
