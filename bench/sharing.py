@@ -39,10 +39,23 @@ def break_even() -> None:
     _core.use_engine(None)
 
 
-def blas_threads() -> None:
-    print("\nTwo threads of BLAS over one, one matrix (blas_speedup in _core.pyx):")
+def one_matrix() -> None:
+    print("\nTwo threads over one at one matrix, by the blocked engine (SERIAL_ROWS) and by BLAS (blas_speedup):")
+    before = _core.override_sharing(1, 0)
     for m in (64, 96, 128, 192, 256, 384, 512, 1024, 2048):
-        print(f"{m:5d} {microseconds(1, m, 1, 0) / microseconds(1, m, 2, 0):6.2f}", flush=True)
+        ratios = []
+        for engine in ("blocked", "lapack"):
+            _core.use_engine(engine)
+            ratios.append(microseconds(1, m, 1, 0) / microseconds(1, m, 2, 0))
+        print(f"{m:5d} {ratios[0]:6.2f} {ratios[1]:6.2f}", flush=True)
+    _core.override_sharing(*before)
+    _core.use_engine(None)
+
+
+def few_large() -> None:
+    print("\nTwo workers over one for n matrices of M = 1024:")
+    for n in (1, 2, 3, 5):
+        print(f"{n:3d} {microseconds(n, 1024, 1, 0) / microseconds(n, 1024, 2, 0):6.2f}", flush=True)
 
 
 def default_over_one() -> None:
@@ -62,5 +75,6 @@ def default_over_one() -> None:
 if __name__ == "__main__":
     print(f"BLAS: {[lib.info()['filepath'].rsplit('/', 1)[-1] for lib in _blas.libraries()]}\n")
     break_even()
-    blas_threads()
+    one_matrix()
+    few_large()
     default_over_one()

@@ -30,7 +30,9 @@
 #define UNROLLED_DOWN(i, first, last) UNROLL for (int i = first; i >= (last); i--)
 
 /* Up to this order the compiler makes a function of its own for each. */
-#if VECTOR_BYTES >= 32
+#if VECTOR_BYTES == 64
+#define SMALL 10
+#elif VECTOR_BYTES == 32
 #define SMALL 8
 #else
 #define SMALL 5

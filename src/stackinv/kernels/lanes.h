@@ -438,10 +438,16 @@ DEFINE_SMALL(2)
 DEFINE_SMALL(3)
 DEFINE_SMALL(4)
 DEFINE_SMALL(5)
-#if SMALL == 8
+#if SMALL >= 8
 DEFINE_SMALL(6)
 DEFINE_SMALL(7)
 DEFINE_SMALL(8)
+#endif
+#if SMALL >= 9
+DEFINE_SMALL(9)
+#endif
+#if SMALL >= 10
+DEFINE_SMALL(10)
 #endif
 
 /* Rows of a tile; an odd number of elements keeps columns from falling into few sets of the cache. Without vectors an
@@ -472,13 +478,21 @@ static bool NAME(invert)(struct tile *tile)
         return NAME(invert_4)(tile);
     case 5:
         return NAME(invert_5)(tile);
-#if SMALL == 8
+#if SMALL >= 8
     case 6:
         return NAME(invert_6)(tile);
     case 7:
         return NAME(invert_7)(tile);
     case 8:
         return NAME(invert_8)(tile);
+#endif
+#if SMALL >= 9
+    case 9:
+        return NAME(invert_9)(tile);
+#endif
+#if SMALL >= 10
+    case 10:
+        return NAME(invert_10)(tile);
 #endif
     }
     const int m = tile->m;
