@@ -73,6 +73,7 @@ cdef enum Engine:
 cdef struct Workspace:
     # One allocation: what all threads share, then a part for each of them.
     void *block
+    Py_ssize_t size
     char *start
     Py_ssize_t shared
     Py_ssize_t per_thread
@@ -162,6 +163,32 @@ cdef Py_ssize_t padded(Py_ssize_t size) noexcept nogil:
     return (size + 127) // 64 * 64
 
 
+# The last workspace is kept for the next call, unless it is large: what the kernel takes to give and clear the memory
+# of a matrix of M = 256 is as long as its inversion.
+cdef Py_ssize_t MOST_SPARE_BYTES = 16 << 20
+cdef void *spare = NULL
+cdef Py_ssize_t spare_size = 0
+
+
+cdef void *take_block(Py_ssize_t *size) noexcept:
+    """So many bytes, or a few more, or NULL."""
+    global spare
+    cdef void *block = spare
+    if block == NULL or spare_size < size[0]:
+        return malloc(size[0])
+    spare = NULL
+    size[0] = spare_size
+    return block
+
+
+cdef void release(Workspace *w) noexcept:
+    global spare, spare_size
+    cdef void *other = w.block
+    if w.size <= MOST_SPARE_BYTES and (spare == NULL or spare_size < w.size):
+        other, spare, spare_size = spare, w.block, w.size
+    free(other)
+
+
 cdef int allocate(
     Workspace *w, const Stack *s, const number *tag, Py_ssize_t n, Engine engine, int threads
 ) except -1:
@@ -191,7 +218,8 @@ cdef int allocate(
             w.work_offset = padded(<Py_ssize_t> m * w.ld * sizeof(number))
             w.pivots_offset = w.work_offset + padded(w.lwork * sizeof(number))
             w.per_thread = w.pivots_offset + padded(m * sizeof(blas_int))
-        w.block = malloc(w.shared + threads * w.per_thread + 64)
+        w.size = w.shared + threads * w.per_thread + 64
+        w.block = take_block(&w.size)
     if w.block == NULL:
         raise MemoryError(f"Unable to allocate {threads} workspaces, one a worker, for matrices of order {m}")
     w.start = <char *> ((<size_t> w.block + 63) // 64 * 64)
@@ -290,7 +318,9 @@ cdef Py_ssize_t count_together(Py_ssize_t n, double m, double seconds, int threa
     cdef double speedup = 1 / (SERIAL_ROWS / m + (1 - SERIAL_ROWS / m) / threads)
     if seconds > MOST_ALONE_SECONDS:
         return n
-    return n % threads if threads > 1 and n % threads < speedup else 0
+    if threads == 1 or seconds < 2 * LEAST_SHARED_SECONDS:  # they wait for each other more than for the start of a team
+        return 0
+    return n % threads if n % threads < speedup else 0
 
 
 cdef void unpin(object token) except *:
@@ -359,7 +389,7 @@ cdef Py_ssize_t share(
             try:
                 singular = run(s, &w, tag, NULL, n - together, seconds, threads, callback, n)
             finally:
-                free(w.block)
+                release(&w)
         if together:
             allocate(&w, s, tag, n, TOGETHER, threads)
             try:
@@ -370,7 +400,7 @@ cdef Py_ssize_t share(
                     if callback is not None:
                         callback(i + 1, n)
             finally:
-                free(w.block)
+                release(&w)
     finally:
         if pinned:
             unpin(token)
@@ -482,5 +512,5 @@ def invert_small(a):
     else:
         return None
     singular = invert_tiles(&s, &w, 0, 0, 1)
-    free(w.block)
+    release(&w)
     return None if singular else result

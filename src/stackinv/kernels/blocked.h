@@ -296,7 +296,8 @@ INLINE void NAME(move_strip)(E *strip, const struct matrix *matrix, int i, int j
     const ptrdiff_t part = other ? sizeof(OTHER) : sizeof(REAL), size = part * PARTS;
     char *at[WIDTH];
     for (int l = 0; l < WIDTH; l++)
-        at[l] = (out ? matrix->out : (char *)matrix->a) + (i + l < matrix->m ? i + l : matrix->m - 1) * row + j * column;
+        at[l] =
+            (out ? matrix->out : (char *)matrix->a) + (i + l < matrix->m ? i + l : matrix->m - 1) * row + j * column;
     if (column == size) {
         if (other)
             NAME(move_line)((V *)strip, PARTS, at, 0, (ptrdiff_t)count * PARTS, out, true);
@@ -323,7 +324,8 @@ INLINE void NAME(move_strip)(E *strip, const struct matrix *matrix, int i, int j
 /* The sum of the moduli of the rows of a strip that there are. */
 INLINE REAL NAME(sum_moduli)(E x, int strip, int m)
 {
-    const V size = TYPED(select)(TYPED(greater)(TYPED(all)((REAL)m), NAME(rows_of)(strip)), NAME(modulus)(x), TYPED(all)(0));
+    const V size =
+        TYPED(select)(TYPED(greater)(TYPED(all)((REAL)m), NAME(rows_of)(strip)), NAME(modulus)(x), TYPED(all)(0));
     REAL sum = 0;
     for (int l = 0; l < WIDTH; l++)
         sum += TYPED(get)(size, l);

@@ -31,7 +31,7 @@
 
 /* Up to this order the compiler makes a function of its own for each. */
 #if VECTOR_BYTES == 64
-#define SMALL 10
+#define SMALL 9
 #elif VECTOR_BYTES == 32
 #define SMALL 8
 #else
@@ -92,8 +92,8 @@
 #define TILE_STRIPS 3
 #define TILE_COLUMNS (VECTOR_BYTES == 64 ? 8 : 4)
 #define NAME(name) JOIN_NAMES(d_, name)
-#include "lanes.h"
 #include "blocked.h"
+#include "lanes.h"
 #undef PARTS
 #undef BLOCK
 #undef TILE_STRIPS
@@ -105,8 +105,8 @@
 #define TILE_STRIPS (VECTOR_BYTES == 64 ? 3 : 2)
 #define TILE_COLUMNS (VECTOR_BYTES == 64 ? 4 : 2)
 #define NAME(name) JOIN_NAMES(z_, name)
-#include "lanes.h"
 #include "blocked.h"
+#include "lanes.h"
 #undef PARTS
 #undef BLOCK
 #undef TILE_STRIPS
@@ -163,8 +163,8 @@
 #define TILE_STRIPS 3
 #define TILE_COLUMNS (VECTOR_BYTES == 64 ? 8 : 4)
 #define NAME(name) JOIN_NAMES(s_, name)
-#include "lanes.h"
 #include "blocked.h"
+#include "lanes.h"
 #undef PARTS
 #undef BLOCK
 #undef TILE_STRIPS
@@ -176,8 +176,8 @@
 #define TILE_STRIPS (VECTOR_BYTES == 64 ? 3 : 2)
 #define TILE_COLUMNS (VECTOR_BYTES == 64 ? 4 : 2)
 #define NAME(name) JOIN_NAMES(c_, name)
-#include "lanes.h"
 #include "blocked.h"
+#include "lanes.h"
 #undef PARTS
 #undef BLOCK
 #undef TILE_STRIPS
@@ -185,7 +185,7 @@
 #undef NAME
 
 #define STEPS(type)                                                                                                    \
-    {type##factors_size, type##rows_size,   type##count_tasks, type##read_block,                                       \
+    {type##factors_size, type##rows_size,    type##count_tasks, type##read_block,                                      \
      type##update_block, type##factor_block, type##invert_rows, type##blocked_rcond}
 
 const struct kernels KERNELS = {

@@ -446,9 +446,6 @@ DEFINE_SMALL(8)
 #if SMALL >= 9
 DEFINE_SMALL(9)
 #endif
-#if SMALL >= 10
-DEFINE_SMALL(10)
-#endif
 
 /* Rows of a tile; an odd number of elements keeps columns from falling into few sets of the cache. Without vectors an
    even one, so that what follows the tile is aligned for the integers that move_in_order puts there. */
@@ -489,10 +486,6 @@ static bool NAME(invert)(struct tile *tile)
 #if SMALL >= 9
     case 9:
         return NAME(invert_9)(tile);
-#endif
-#if SMALL >= 10
-    case 10:
-        return NAME(invert_10)(tile);
 #endif
     }
     const int m = tile->m;
