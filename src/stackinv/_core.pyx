@@ -106,8 +106,8 @@ cdef Py_ssize_t LARGE_PAGE_BYTES = 2 << 20
 
 
 cdef void invert_share(
-    const Stack *s, const Workspace *w, const number *tag, Job *job, Py_ssize_t *next, Py_ssize_t last, Py_ssize_t chunk,
-    Py_ssize_t *singular, team *members, int thread, int size,
+    const Stack *s, const Workspace *w, const number *tag, Job *job, Py_ssize_t *next, Py_ssize_t last,
+    Py_ssize_t chunk, Py_ssize_t *singular, team *members, int thread, int size,
 ) noexcept nogil:
     """The part of one thread of `size`: invert chunk after chunk until none is left before `last`."""
     cdef Py_ssize_t found = 0, i, end

@@ -1,4 +1,4 @@
-"""The blocked engine: one matrix at a time in steps, by one thread or by all of them together (see kernels/blocked.h)."""
+"""The blocked engine: one matrix at a time in tasks, by one thread or all of them together (see kernels/blocked.h)."""
 
 cdef struct Job:
     # One matrix and how far it is.

@@ -108,8 +108,6 @@ cdef int type_index(const number *_) noexcept nogil:
         return 3
 
 
-
-
 def most_lanes_m(calculation):
     """The order up to which the lanes engine is chosen for long stacks of this type."""
     return build_in_use.most_m["fdFD".index(calculation)]

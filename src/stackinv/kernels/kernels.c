@@ -92,8 +92,8 @@
 #define TILE_STRIPS 3
 #define TILE_COLUMNS (VECTOR_BYTES == 64 ? 8 : 4)
 #define NAME(name) JOIN_NAMES(d_, name)
-#include "blocked.h"
 #include "lanes.h"
+#include "blocked.h"
 #undef PARTS
 #undef BLOCK
 #undef TILE_STRIPS
@@ -105,8 +105,8 @@
 #define TILE_STRIPS (VECTOR_BYTES == 64 ? 3 : 2)
 #define TILE_COLUMNS (VECTOR_BYTES == 64 ? 4 : 2)
 #define NAME(name) JOIN_NAMES(z_, name)
-#include "blocked.h"
 #include "lanes.h"
+#include "blocked.h"
 #undef PARTS
 #undef BLOCK
 #undef TILE_STRIPS
@@ -163,8 +163,8 @@
 #define TILE_STRIPS 3
 #define TILE_COLUMNS (VECTOR_BYTES == 64 ? 8 : 4)
 #define NAME(name) JOIN_NAMES(s_, name)
-#include "blocked.h"
 #include "lanes.h"
+#include "blocked.h"
 #undef PARTS
 #undef BLOCK
 #undef TILE_STRIPS
@@ -176,8 +176,8 @@
 #define TILE_STRIPS (VECTOR_BYTES == 64 ? 3 : 2)
 #define TILE_COLUMNS (VECTOR_BYTES == 64 ? 4 : 2)
 #define NAME(name) JOIN_NAMES(c_, name)
-#include "blocked.h"
 #include "lanes.h"
+#include "blocked.h"
 #undef PARTS
 #undef BLOCK
 #undef TILE_STRIPS
