@@ -7,13 +7,14 @@ M = 16 on it makes little difference.
 """
 
 import argparse
-import importlib.metadata
 import os
 import statistics
 import subprocess
 import sys
 
 from scaling import microseconds
+
+from stackinv import _compare
 
 ORDERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096)
 ROUNDS = 3
@@ -29,14 +30,6 @@ for _ in range(9):
     times.append(time.perf_counter() - start)
 print(2 * 2048**3 / sorted(times)[4] / 1e9)
 """
-
-
-def installed(name: str) -> bool:
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 def dgemm(threads: int) -> float:
@@ -78,7 +71,7 @@ def main() -> None:
     threads = arguments.threads
     lengths = [max(threads, STACK_BYTES // (8 * m * m)) for m in ORDERS]
     sizes = [f"{m}:{length}" for m, length in zip(ORDERS, lengths, strict=True)]
-    names = [name for name in TITLES if installed(name.split("-")[0])]
+    names = [name for name in TITLES if _compare._installed(name.split("-")[0])]
     rounds: dict[str, list[list[float]]] = {name: [] for name in names}
     ceilings = []
     for _ in range(ROUNDS):
