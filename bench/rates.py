@@ -50,7 +50,7 @@ def plot(rates: dict[str, list[float]], ceiling: float, threads: int, path: str)
         width = 2.2 if name == "stackinv-out" else 1.3
         axes.plot(ORDERS, values, marker="o", markersize=4, linewidth=width, label=TITLES[name])
     axes.axhline(ceiling, color="gray", linestyle="--", linewidth=1)
-    axes.text(1, ceiling * 1.05, f"dgemm, {ceiling:.0f}", color="gray", fontsize=8)
+    axes.text(1, ceiling * 1.15, f"dgemm, {ceiling:.0f}", color="gray", fontsize=8)
     axes.set(xlabel="M (order of the matrices)", ylabel="GFLOP/s", xscale="log", yscale="log")
     axes.set_xticks([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096])
     axes.xaxis.set_major_formatter("{x:.0f}")

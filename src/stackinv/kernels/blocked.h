@@ -104,8 +104,8 @@ INLINE V NAME(rows_of)(int strip)
 }
 
 /* sum = A[:, k..end) B[k..end, :], where a is column 0 of the first strip of A and b element (0, 0) of B. */
-INLINE void NAME(multiply_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, const E *b, ptrdiff_t ld, ptrdiff_t lda,
-                                int k, const int end, const int strips)
+INLINE void NAME(multiply_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, const E *b, ptrdiff_t ld, int k,
+                                const int end, const int strips)
 {
     UNROLLED (s, 0, strips)
         UNROLLED (c, 0, TILE_COLUMNS)
@@ -121,7 +121,7 @@ INLINE void NAME(multiply_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, co
             const REAL *y = (const REAL *)strip + k % WIDTH;
             E x[TILE_STRIPS];
             UNROLLED (s, 0, strips)
-                x[s] = a[s * lda + k];
+                x[s] = a[s * ld + k];
             UNROLLED (c, 0, TILE_COLUMNS) {
                 const E z = NAME(broadcast)(y + c * PARTS * WIDTH);
                 UNROLLED (s, 0, strips)
@@ -148,7 +148,7 @@ INLINE void NAME(upper_tile)(E *lu, ptrdiff_t ld, int strip, int first, int j)
     E sum[TILE_STRIPS][TILE_COLUMNS];
     E *c = lu + strip * ld + j;
     const int k = strip * WIDTH;
-    NAME(multiply_tile)(sum, lu + strip * ld, lu + j, ld, ld, first, k, 1);
+    NAME(multiply_tile)(sum, lu + strip * ld, lu + j, ld, first, k, 1);
     UNROLLED (n, 0, TILE_COLUMNS)
         sum[0][n] = NAME(subtract)(c[n], sum[0][n]);
     UNROLLED (r, 0, WIDTH - 1) {
@@ -169,7 +169,7 @@ INLINE void NAME(upper_tile)(E *lu, ptrdiff_t ld, int strip, int first, int j)
 INLINE void NAME(lower_tile)(E *lu, ptrdiff_t ld, int strip, int first, int end, int j, const int strips)
 {
     E sum[TILE_STRIPS][TILE_COLUMNS];
-    NAME(multiply_tile)(sum, lu + strip * ld, lu + j, ld, ld, first, end, strips);
+    NAME(multiply_tile)(sum, lu + strip * ld, lu + j, ld, first, end, strips);
     UNROLLED (s, 0, strips)
         UNROLLED (n, 0, TILE_COLUMNS) {
             E *c = lu + (strip + s) * ld + j + n;
@@ -371,7 +371,8 @@ static int NAME(factor_block)(const struct matrix *matrix, int block)
     const int last = first + BLOCK_COLUMNS < f.columns ? first + BLOCK_COLUMNS : f.columns;
     int info = 0;
     for (int j = first; j < last && info == 0; j += PANEL_COLUMNS) {
-        NAME(apply)(&f, first, j, j, j + PANEL_COLUMNS);
+        if (j > first)
+            NAME(apply)(&f, first, j, j, j + PANEL_COLUMNS);
         info = NAME(factor_panel)(&f, j, first, last);
     }
     return info;
@@ -385,7 +386,7 @@ INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, E *y, int from, int
     const int end = f->m - j < TILE_COLUMNS ? f->m - j : TILE_COLUMNS;
     E sum[TILE_STRIPS][TILE_COLUMNS];
     V row[TILE_STRIPS];
-    NAME(multiply_tile)(sum, y, f->lu + j, f->ld, f->ld, from, j, strips);
+    NAME(multiply_tile)(sum, y, f->lu + j, f->ld, from, j, strips);
     UNROLLED (s, 0, strips) {
         const V rows = NAME(rows_of)(from / WIDTH + s), last = TYPED(all)((REAL)(f->m - 1));
         row[s] = TYPED(select)(TYPED(greater)(rows, last), last, rows);
@@ -417,7 +418,7 @@ INLINE void NAME(solve_lower_tile)(const NAME(factors) * f, E *x, int j, const i
 {
     E sum[TILE_STRIPS][TILE_COLUMNS];
     const int end = f->m - j < TILE_COLUMNS ? f->m - j : TILE_COLUMNS;
-    NAME(multiply_tile)(sum, x, f->lu + j, f->ld, f->ld, j + TILE_COLUMNS, f->m, strips);
+    NAME(multiply_tile)(sum, x, f->lu + j, f->ld, j + TILE_COLUMNS, f->m, strips);
     UNROLLED_DOWN (c, TILE_COLUMNS - 1, 0)
         if (c < end) {
             UNROLLED (q, c + 1, TILE_COLUMNS)

@@ -1,5 +1,5 @@
-/* The kernels of both engines for one instruction set, for all types. Compiled once for each, with KERNELS, the name of the table
-   that this file defines, and VECTOR_BYTES, 0 for a compiler without vector extensions. */
+/* The kernels of both engines for one instruction set, for all types. Compiled once for each, with KERNELS, the name of
+   the table that this file defines, and VECTOR_BYTES, 0 for a compiler without vector extensions. */
 #include "kernels.h"
 
 #include <math.h>
