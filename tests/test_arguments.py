@@ -90,12 +90,6 @@ BAD_KEYWORDS = [
     ({"dtype": int}, TYPE, "dtype must be float32, float64, complex64 or complex128, not int64"),
     ({"dtype": np.float16}, TYPE, "dtype must be float32, float64, complex64 or complex128, not float16"),
     ({"dtype": "no such type"}, TYPE, None),
-    ({"assume_a": "pos"}, NotImplementedError, "assume_a='pos' is not implemented yet; only 'gen' is"),
-    (
-        {"assume_a": "upper triangular"},
-        NotImplementedError,
-        "assume_a='upper triangular' is not implemented yet; only 'gen' is",
-    ),
     (
         {"assume_a": "positive"},
         VALUE,

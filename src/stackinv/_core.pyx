@@ -11,8 +11,12 @@ from libc.math cimport NAN, isnan, sqrt
 from libc.stdlib cimport free, llabs, malloc
 
 cimport numpy as cnp
+from libc.string cimport memcpy, memset
 from scipy.linalg.cython_lapack cimport (
-    cgetrf, cgetri, dgetrf, dgetri, sgetrf, sgetri, zgetrf, zgetri,
+    cgetrf, cgetri, chetrf, chetri, cpotrf, cpotri, csytrf, csytri, ctrtri,
+    dgetrf, dgetri, dpotrf, dpotri, dsytrf, dsytri, dtrtri,
+    sgetrf, sgetri, spotrf, spotri, ssytrf, ssytri, strtri,
+    zgetrf, zgetri, zhetrf, zhetri, zpotrf, zpotri, zsytrf, zsytri, ztrtri,
 )
 
 include "blas_int.pxi"
@@ -34,6 +38,7 @@ cdef extern from "threads.h":
     ctypedef struct team:
         pass
     void announce(int *what, int value) nogil
+    void count_one(int *counter) nogil
     int look(const int *what) nogil
     void wait_until(const int *what, int value) nogil
     void team_open(team *t) nogil
@@ -68,6 +73,7 @@ cdef enum Engine:
     BLOCKED
     TOGETHER                        # blocked, with all threads at one matrix
     LAPACK
+    DIAGONALS
 
 
 cdef struct Workspace:
@@ -79,13 +85,16 @@ cdef struct Workspace:
     Py_ssize_t per_thread
     Engine engine
     int type
+    int method
     int unit                        # matrices that are inverted at once
     # Lanes: a tile of results on their way past the caches, and its bytes, 0 if results are written where they go.
+    # Diagonals: as many results as are written at once, and whether they go past the caches.
     Py_ssize_t staged_offset
     Py_ssize_t staged
+    bint streamed
     # Blocked: rows of the inverse, behind the factors if each thread has its own.
     Py_ssize_t rows_offset
-    # LAPACK: a matrix in Fortran order, getri's workspace and the pivots.
+    # LAPACK: a matrix in Fortran order, the workspace of its routines and the pivots. Diagonals: one of them.
     Py_ssize_t work_offset
     Py_ssize_t pivots_offset
     blas_int ld
@@ -100,6 +109,7 @@ cdef char *own(const Workspace *w, int thread) noexcept nogil:
 include "lanes.pxi"
 include "blocked.pxi"
 include "lapack.pxi"
+include "diagonal.pxi"
 
 
 cdef Py_ssize_t LARGE_PAGE_BYTES = 2 << 20
@@ -123,6 +133,8 @@ cdef void invert_share(
         elif w.engine == TOGETHER:
             for i in range(first, end):
                 do_task(job, <int> i, own(w, thread))
+        elif w.engine == DIAGONALS:
+            found += invert_diagonals(s, w, tag, thread, first, end)
         else:
             for i in range(first, end):
                 found += invert_one(s, w, tag, thread, i)
@@ -200,20 +212,28 @@ cdef int allocate(
     w.unit = 1
     w.engine = engine
     w.type = type
+    w.method = method_of(s.structure)
+    w.staged = w.streamed = 0
     if <double> threads * m * m * sizeof(number) < 2.0 ** 60:
         if engine == LANES:
             w.unit = kernels.lanes[type]
             w.staged = staged_bytes(s, n, w.unit)
-            w.staged_offset = padded(kernels.work_size[type](<int> m))
+            w.staged_offset = padded(kernels.work_size[w.method][type](<int> m))
             w.per_thread = w.staged_offset + padded(w.staged)
         elif engine == BLOCKED:
-            w.rows_offset = padded(kernels.steps[type].factors_size(<int> m))
-            w.per_thread = w.rows_offset + padded(kernels.steps[type].rows_size(<int> m))
+            w.rows_offset = padded(kernels.steps[w.method][type].factors_size(<int> m))
+            w.per_thread = w.rows_offset + padded(kernels.steps[w.method][type].rows_size(<int> m))
         elif engine == TOGETHER:
-            w.shared = padded(kernels.steps[type].factors_size(<int> m))
-            w.per_thread = padded(kernels.steps[type].rows_size(<int> m))
+            w.shared = padded(kernels.steps[w.method][type].factors_size(<int> m))
+            w.per_thread = padded(kernels.steps[w.method][type].rows_size(<int> m))
+        elif engine == DIAGONALS:
+            w.unit = <int> max(<Py_ssize_t> 1, template_matrices(s))
+            w.staged = template_matrices(s) * result_bytes(s)
+            w.streamed = STACKINV_STREAMS and w.staged and n * result_bytes(s) > LEAST_STREAMED_BYTES
+            w.work_offset = padded(w.staged)
+            w.per_thread = w.work_offset + padded(m * sizeof(number))
         else:
-            w.lwork = getri_workspace(tag, m)
+            w.lwork = workspace_length(tag, m, s.structure)
             w.ld = m if m < 32 else m + 8  # columns a power of two apart would fall into the same few sets of the cache
             w.work_offset = padded(<Py_ssize_t> m * w.ld * sizeof(number))
             w.pivots_offset = w.work_offset + padded(w.lwork * sizeof(number))
@@ -252,7 +272,7 @@ def override_sharing(least_m, least_seconds):
     return before
 
 
-cdef double estimate_seconds(const number *tag, double m, Engine engine) noexcept nogil:
+cdef double estimate_seconds(const number *tag, double m, Engine engine, Structure structure) noexcept nogil:
     """Rough time of one matrix on one thread, to size the first chunk and to keep small work serial."""
     cdef double seconds
     if engine == LANES:
@@ -261,6 +281,12 @@ cdef double estimate_seconds(const number *tag, double m, Engine engine) noexcep
         seconds = 2e-9 * m * m + 1.3e-10 * m * m * m / build_in_use.kernels.lanes[type_index(tag)]
     else:
         seconds = 1e-7 + 5e-8 * m + 8e-9 * m * m + 4.5e-11 * m * m * m
+    if engine == DIAGONALS:
+        return 1e-8 + 2e-9 * m + 2e-10 * m * m
+    if structure == POSITIVE_DEFINITE:
+        seconds /= 2
+    elif structure == UPPER_TRIANGULAR:
+        seconds /= 4
     if number is floatcomplex or number is doublecomplex:
         seconds *= 3
     return seconds
@@ -279,13 +305,15 @@ def use_engine(name):
 cdef blas_int ALWAYS_LANES_M = 16
 
 
-cdef Engine choose_engine(const number *tag, blas_int m, Py_ssize_t n):
+cdef Engine choose_engine(const number *tag, blas_int m, Py_ssize_t n, Structure structure):
     """Lanes up to the order that the build gives for this type, as far as they are filled; then what the build says.
 
     Few small matrices are worth it all the same, for one result whether they are alone or in a stack.
     """
-    cdef double most_m = build_in_use.most_m[type_index(tag)]
+    cdef double most_m = build_in_use.most_m[method_of(structure)][type_index(tag)]
     cdef int lanes = build_in_use.kernels.lanes[type_index(tag)]
+    if structure == DIAGONAL:
+        return DIAGONALS
     if forced is not None:
         return forced
     # A full tile is faster than the next engine by the root of most_m / m, roughly (bench/engines.py).
@@ -364,8 +392,8 @@ cdef Py_ssize_t share(
     const Stack *s, const number *tag, Py_ssize_t n, object workers, object callback
 ) except -1:
     """Invert all n matrices of the stack; how many of them are singular."""
-    cdef Engine engine = choose_engine(tag, s.m, n)
-    cdef double seconds = estimate_seconds(tag, s.m, engine)
+    cdef Engine engine = choose_engine(tag, s.m, n, s.structure)
+    cdef double seconds = estimate_seconds(tag, s.m, engine, s.structure)
     cdef Py_ssize_t together = 0, singular = 0, i
     cdef int threads = 1, in_blas = 1
     cdef bint pinned
@@ -394,7 +422,7 @@ cdef Py_ssize_t share(
             allocate(&w, s, tag, n, TOGETHER, threads)
             try:
                 for i in range(n - together, n):
-                    job = start_job(s, &build_in_use.kernels.steps[w.type], w.start, i)
+                    job = start_job(s, &build_in_use.kernels.steps[w.method][w.type], w.start, i)
                     run(s, &w, tag, &job, job.tasks, seconds / job.tasks, threads, None, n)
                     singular += end_job(s, &job)
                     if callback is not None:
@@ -428,10 +456,10 @@ cdef bint joins_the_axis_before(Stack *s) noexcept:
 
 
 cdef Py_ssize_t describe(
-    Stack *s, cnp.ndarray a, cnp.ndarray out, cnp.ndarray info, cnp.ndarray rcond
+    Stack *s, cnp.ndarray a, cnp.ndarray out, cnp.ndarray info, cnp.ndarray rcond, Structure structure
 ) except -1:
     """Fill in the stack; how many matrices it has."""
-    cdef int d
+    cdef int d, row, column
     cdef Py_ssize_t n = 1
     cdef int ndim = cnp.PyArray_NDIM(a)
     s.ndim = 0
@@ -454,8 +482,14 @@ cdef Py_ssize_t describe(
     s.m = <blas_int> cnp.PyArray_DIM(a, ndim - 1)
     if s.m != cnp.PyArray_DIM(a, ndim - 1):
         raise ValueError(f"matrices of order {cnp.PyArray_DIM(a, ndim - 1)} are too large for LAPACK's integers")
-    s.a_row, s.a_column = cnp.PyArray_STRIDE(a, ndim - 2), cnp.PyArray_STRIDE(a, ndim - 1)
-    s.out_row, s.out_column = cnp.PyArray_STRIDE(out, ndim - 2), cnp.PyArray_STRIDE(out, ndim - 1)
+    s.structure = structure
+    row, column = ndim - 2, ndim - 1
+    s.transposed = structure == LOWER_TRIANGULAR
+    if s.transposed:
+        s.structure = UPPER_TRIANGULAR
+        row, column = column, row
+    s.a_row, s.a_column = cnp.PyArray_STRIDE(a, row), cnp.PyArray_STRIDE(a, column)
+    s.out_row, s.out_column = cnp.PyArray_STRIDE(out, row), cnp.PyArray_STRIDE(out, column)
     s.parts = 2 if cnp.PyArray_ISCOMPLEX(a) else 1
     s.a_single = cnp.PyArray_ITEMSIZE(a) == 4 * s.parts
     s.out_single = cnp.PyArray_ITEMSIZE(out) == 4 * s.parts
@@ -464,16 +498,17 @@ cdef Py_ssize_t describe(
 
 def invert(
     cnp.ndarray a not None, cnp.ndarray out not None, cnp.ndarray info, cnp.ndarray rcond,
-    calculation, workers, callback,
+    calculation, structure, workers, callback,
 ):
     """Invert the stack `a` into `out`; how many of its matrices are singular.
 
     `a` and `out` have shape (..., M, M), M > 0, at least one matrix, and any strides; they are real or complex as the
     calculation is, of either precision, aligned and of native byte order. They may be the same memory.
+    What `structure` says of the matrices is not checked; of symmetric ones the lower triangle is read.
     `info` (C int, zeros) and `rcond` (double) have the shape of the stack; either may be None.
     """
     cdef Stack s
-    cdef Py_ssize_t n = describe(&s, a, out, info, rcond)
+    cdef Py_ssize_t n = describe(&s, a, out, info, rcond, STRUCTURES[structure])
     if calculation == "f":
         return share(&s, <const float *> NULL, n, workers, callback)
     if calculation == "d":
@@ -483,7 +518,7 @@ def invert(
     return share(&s, <const doublecomplex *> NULL, n, workers, callback)
 
 
-def invert_small(a):
+def invert_small(a, structure):
     """The inverse of one matrix of low order that no type or layout keeps from it, or None; also if it is singular.
 
     `invert` without what takes longer than the arithmetic.
@@ -493,21 +528,22 @@ def invert_small(a):
     cdef cnp.ndarray result
     cdef int typenum
     cdef Py_ssize_t singular
+    cdef Structure known = STRUCTURES[structure]
     if not cnp.PyArray_CheckExact(a) or cnp.PyArray_NDIM(a) != 2:
         return None
     typenum = cnp.PyArray_TYPE(a)
     if (
         not 0 < cnp.PyArray_DIM(a, 0) <= ALWAYS_LANES_M or cnp.PyArray_DIM(a, 0) != cnp.PyArray_DIM(a, 1)
-        or not cnp.PyArray_ISBEHAVED_RO(a) or forced not in (None, LANES)
+        or not cnp.PyArray_ISBEHAVED_RO(a) or forced not in (None, LANES) or known == DIAGONAL
     ):
         return None
     if typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT:
         result = cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(a), typenum, 0)
-        describe(&s, a, result, None, None)
+        describe(&s, a, result, None, None, known)
         allocate(&w, &s, <const double *> NULL, 1, LANES, 1)
     elif typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT:
         result = cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(a), typenum, 0)
-        describe(&s, a, result, None, None)
+        describe(&s, a, result, None, None, known)
         allocate(&w, &s, <const doublecomplex *> NULL, 1, LANES, 1)
     else:
         return None

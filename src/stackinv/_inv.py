@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NamedTuple, SupportsIndex
+from typing import Any, Literal, NamedTuple, SupportsIndex, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,8 @@ _RULE: dict[str, tuple[np.dtype[Any], np.dtype[Any]]] = {
     **{char: (np.dtype(np.float64), np.dtype(np.float64)) for char in "d?" + np.typecodes["AllInteger"]},
 }
 
-_ASSUME_A = ("gen", "pos", "sym", "her", "upper triangular", "lower triangular", "diagonal")
+AssumeA = Literal["gen", "pos", "sym", "her", "upper triangular", "lower triangular", "diagonal"]
+STRUCTURES: tuple[str, ...] = get_args(AssumeA)
 
 # Stacks that NumPy has to convert go through a buffer of this size, so that they are never copied whole.
 _BUFFER_BYTES = 1 << 20
@@ -60,17 +61,24 @@ class SingularMatrixError(np.linalg.LinAlgError):
     (array([1, 2]),)
     """
 
-    def __init__(self, indices: tuple[npt.NDArray[np.intp], ...], total: int) -> None:
+    def __init__(
+        self, indices: tuple[npt.NDArray[np.intp], ...], total: int, minor: int | None = None
+    ) -> None:
         text = "Singular matrix"
+        if minor is not None:
+            text += " or not positive definite"
         if indices:
             first = tuple(int(axis[0]) for axis in indices)
             text += f" ({len(indices[0])} of {total} in the stack, first at index {first})"
+        if minor is not None:
+            text += f": the leading minor of order {minor} is not positive"
         super().__init__(text)
         self.indices = indices
         self._total = total
+        self._minor = minor
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.indices, self._total)
+        return type(self), (self.indices, self._total, self._minor)
 
 
 class InvExResult(NamedTuple):
@@ -86,7 +94,7 @@ def inv(
     *,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
-    assume_a: str = "gen",
+    assume_a: AssumeA = "gen",
     on_singular: Literal["raise", "nan"] = "raise",
     workers: SupportsIndex | None = None,
     callback: Progress | None = None,
@@ -168,14 +176,16 @@ def inv(
     """
     if on_singular not in ("raise", "nan"):
         raise ValueError(f"on_singular must be 'raise' or 'nan', not {on_singular!r}")
-    if out is None and dtype is None and assume_a == "gen" and workers is None and callback is None:
-        small = _core.invert_small(a)
+    structure = _structure(assume_a)
+    if out is None and dtype is None and workers is None and callback is None:
+        small = _core.invert_small(a, structure)
         if small is not None:
             return small
     array, wrap = _as_stack(a)
-    result, info, _, singular = _invert(array, out, dtype, assume_a, workers, callback, with_rcond=False)
+    result, info, _, singular = _invert(array, out, dtype, structure, workers, callback, with_rcond=False)
     if singular and on_singular == "raise":
-        raise SingularMatrixError(np.nonzero(info) if info.ndim else (), info.size)
+        indices = np.nonzero(info) if info.ndim else ()
+        raise SingularMatrixError(indices, info.size, int(info[indices].flat[0]) if structure == "pos" else None)
     return _returned(result, out, wrap)
 
 
@@ -184,7 +194,7 @@ def inv_ex(
     *,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
-    assume_a: str = "gen",
+    assume_a: AssumeA = "gen",
     workers: SupportsIndex | None = None,
     callback: Progress | None = None,
 ) -> InvExResult:
@@ -224,8 +234,9 @@ def inv_ex(
     >>> rcond
     array([0.5, 0. ])
     """
+    structure = _structure(assume_a)
     array, wrap = _as_stack(a)
-    result, info, rcond, _ = _invert(array, out, dtype, assume_a, workers, callback, with_rcond=True)
+    result, info, rcond, _ = _invert(array, out, dtype, structure, workers, callback, with_rcond=True)
     return InvExResult(_returned(result, out, wrap), info[()], rcond[()])
 
 
@@ -253,15 +264,13 @@ def _invert(
     array: Array,
     out: Array | None,
     dtype: npt.DTypeLike | None,
-    assume_a: str,
+    structure: str,
     workers: SupportsIndex | None,
     callback: Progress | None,
     *,
     with_rcond: bool,
 ) -> tuple[Array, npt.NDArray[np.intc], Any, int]:
     """Result, info, rcond (or None) and the number of singular matrices."""
-    if assume_a != "gen":
-        _check_assume_a(assume_a)
     if workers is not None:
         workers = _workers.resolve(workers)
     if callback is not None and not callable(callback):
@@ -278,7 +287,7 @@ def _invert(
     if array.size:
         native = _is_native(array, calculation.char) and (out is None or _is_native(result, calculation.char))
         run = _core.invert if native else _invert_converted
-        singular = run(array, result, info, rcond, calculation.char, workers, callback)
+        singular = run(array, result, info, rcond, calculation.char, structure, workers, callback)
     return result, info, rcond, singular
 
 
@@ -288,13 +297,12 @@ def _returned(result: Array, out: Array | None, wrap: Callable[[Array], Array] |
     return result if wrap is None else wrap(result)
 
 
-def _check_assume_a(assume_a: str) -> None:
+def _structure(assume_a: str) -> str:
     if assume_a == "general":  # SciPy's other word for it
-        return
-    if assume_a not in _ASSUME_A:
-        raise ValueError(f"assume_a must be one of {', '.join(map(repr, _ASSUME_A))}, not {assume_a!r}")
-    if assume_a != "gen":
-        raise NotImplementedError(f"assume_a={assume_a!r} is not implemented yet; only 'gen' is")
+        return "gen"
+    if assume_a not in STRUCTURES:
+        raise ValueError(f"assume_a must be one of {', '.join(map(repr, STRUCTURES))}, not {assume_a!r}")
+    return assume_a
 
 
 def types(given: np.dtype[Any], dtype: npt.DTypeLike | None) -> tuple[np.dtype[Any], np.dtype[Any]]:
@@ -369,6 +377,7 @@ def _invert_converted(
     info: Array,
     rcond: Array | None,
     calculation: str,
+    structure: str,
     workers: SupportsIndex | None,
     callback: Progress | None,
 ) -> int:
@@ -394,6 +403,7 @@ def _invert_converted(
             info[block],
             None if rcond is None else rcond[block],
             calculation,
+            structure,
             workers,
             None if callback is None else _offset(callback, done, info.size),
         )

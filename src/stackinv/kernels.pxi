@@ -1,8 +1,19 @@
 """kernels.h for Cython, and which of the builds of the kernels is in use."""
 
 cdef extern from "kernels.h":
+    enum method:
+        STACKINV_LU
+        STACKINV_SYMMETRIC_LU
+        STACKINV_CHOLESKY
+        STACKINV_TRIANGLE
+    enum symmetry:
+        STACKINV_NONE
+        STACKINV_SYMMETRIC
+        STACKINV_HERMITIAN
     struct tile:
         int m
+        symmetry symmetry
+        bint transposed
         bint a_single
         bint out_single
         Py_ssize_t a_row
@@ -19,6 +30,8 @@ cdef extern from "kernels.h":
         int info[16]
     struct matrix:
         int m
+        symmetry symmetry
+        bint transposed
         bint a_single
         bint out_single
         Py_ssize_t a_row
@@ -39,19 +52,19 @@ cdef extern from "kernels.h":
         void (*read_block)(const matrix *, int block) noexcept nogil
         void (*update_block)(const matrix *, int done, int block) noexcept nogil
         int (*factor_block)(const matrix *, int block) noexcept nogil
-        void (*invert_rows)(const matrix *, int task, void *work) noexcept nogil
+        void (*sweeps[2])(const matrix *, int row_task, void *work) noexcept nogil
         double (*rcond)(const matrix *) noexcept nogil
     struct kernels:
         int lanes[4]
-        size_t (*work_size[4])(int m) noexcept nogil
-        bint (*invert[4])(tile *t) noexcept nogil
-        steps steps[4]
+        size_t (*work_size[4][4])(int m) noexcept nogil     # STACKINV_METHODS
+        bint (*invert[4][4])(tile *t) noexcept nogil
+        steps steps[4][4]
     struct build:
         const char *name
         const char *features
         bint (*runs_here)() noexcept nogil
         const kernels *kernels
-        int most_m[4]
+        int most_m[4][4]
         bint blocked
     const build stackinv_builds[]
     const int stackinv_build_count
@@ -108,6 +121,36 @@ cdef int type_index(const number *_) noexcept nogil:
         return 3
 
 
-def most_lanes_m(calculation):
-    """The order up to which the lanes engine is chosen for long stacks of this type."""
-    return build_in_use.most_m["fdFD".index(calculation)]
+# By SciPy's names.
+STRUCTURES = {
+    "gen": GENERAL,
+    "sym": SYMMETRIC,
+    "her": HERMITIAN,
+    "pos": POSITIVE_DEFINITE,
+    "upper triangular": UPPER_TRIANGULAR,
+    "lower triangular": LOWER_TRIANGULAR,
+    "diagonal": DIAGONAL,
+}
+
+
+cdef int method_of(Structure structure) noexcept nogil:
+    if structure == POSITIVE_DEFINITE:
+        return STACKINV_CHOLESKY
+    if structure == UPPER_TRIANGULAR or structure == LOWER_TRIANGULAR:
+        return STACKINV_TRIANGLE
+    if structure == SYMMETRIC or structure == HERMITIAN:
+        return STACKINV_SYMMETRIC_LU
+    return STACKINV_LU
+
+
+cdef symmetry symmetry_of(Structure structure) noexcept nogil:
+    if structure == SYMMETRIC:
+        return STACKINV_SYMMETRIC
+    if structure == HERMITIAN:
+        return STACKINV_HERMITIAN
+    return STACKINV_NONE
+
+
+def most_lanes_m(calculation, structure="gen"):
+    """The order up to which the lanes engine is chosen for long stacks of this type and structure."""
+    return build_in_use.most_m[method_of(STRUCTURES[structure])]["fdFD".index(calculation)]

@@ -15,7 +15,8 @@ cdef Py_ssize_t dense_bytes(Py_ssize_t m, Py_ssize_t row, Py_ssize_t column, Py_
 
 # Results of more than this many bytes do not stay in the caches anyway, and go past them, ...
 cdef Py_ssize_t LEAST_STREAMED_BYTES = 32 << 20
-# ... by way of a copy, which should be worth it, and stay in the innermost cache.
+# ... by way of a copy, which should be worth it (twice as large where little arithmetic hides it), and stay in the
+# innermost cache.
 cdef Py_ssize_t LEAST_STAGED_BYTES = 1 << 10
 cdef Py_ssize_t MOST_STAGED_BYTES = 8 << 10
 
@@ -23,10 +24,10 @@ cdef Py_ssize_t MOST_STAGED_BYTES = 8 << 10
 cdef Py_ssize_t staged_bytes(const Stack *s, Py_ssize_t n, int lanes) noexcept nogil:
     """Bytes of a tile's results if they are streamed to memory, else 0."""
     cdef Py_ssize_t size = (4 if s.out_single else 8) * s.parts, matrix = s.m * s.m * size
+    cdef Py_ssize_t least = LEAST_STAGED_BYTES * (2 if s.structure == UPPER_TRIANGULAR else 1)
     if (
-        STACKINV_STREAMS and n * matrix > LEAST_STREAMED_BYTES
-        and LEAST_STAGED_BYTES <= lanes * matrix <= MOST_STAGED_BYTES
-        and s.ndim == 1 and s.out_strides[0] == matrix and s.out_row == s.m * size and s.out_column == size
+        STACKINV_STREAMS and n * matrix > LEAST_STREAMED_BYTES and least <= lanes * matrix <= MOST_STAGED_BYTES
+        and s.ndim == 1 and s.out_strides[0] == matrix and dense_bytes(s.m, s.out_row, s.out_column, size)
     ):
         return lanes * matrix
     return 0
@@ -34,6 +35,8 @@ cdef Py_ssize_t staged_bytes(const Stack *s, Py_ssize_t n, int lanes) noexcept n
 
 cdef void prepare_tile(tile *t, const Stack *s, const Workspace *w, int thread) noexcept nogil:
     t.m = <int> s.m
+    t.symmetry = symmetry_of(s.structure)
+    t.transposed = s.transposed
     t.a_single, t.out_single = s.a_single, s.out_single
     t.a_row, t.a_column, t.out_row, t.out_column = s.a_row, s.a_column, s.out_row, s.out_column
     t.ahead = w.unit * s.a_strides[0] if s.ndim == 1 else 0
@@ -70,7 +73,10 @@ cdef Py_ssize_t invert_tiles(
         if w.staged:
             for lane in range(w.unit):
                 t.out[lane] = staged + lane * (w.staged // w.unit)
-        any_singular = build_in_use.kernels.invert[w.type](&t)
+        any_singular = build_in_use.kernels.invert[w.method][w.type](&t)
+        if t.symmetry:
+            for lane in range(n):
+                make_symmetric(s, t.out[lane])
         if any_singular or s.rcond:
             for lane in range(n):
                 at = locate(s, i + lane)
@@ -80,7 +86,7 @@ cdef Py_ssize_t invert_tiles(
                     singular += 1
                     if s.info:
                         (<int *> at.info)[0] = t.info[lane]
-                    write_nan(s, t.out[lane])
+                    write_all(s, t.out[lane], NAN)
         if w.staged:
             stream(s.out + i * s.out_strides[0], staged, n * (w.staged // w.unit))
         i += w.unit

@@ -18,8 +18,21 @@ ctypedef fused number:
     doublecomplex
 
 
+# What is known of the matrices. Lower triangular ones are described as upper triangular ones, by their transposes.
+cdef enum Structure:
+    GENERAL
+    SYMMETRIC
+    HERMITIAN
+    POSITIVE_DEFINITE
+    UPPER_TRIANGULAR
+    LOWER_TRIANGULAR
+    DIAGONAL
+
+
 cdef struct Stack:
     # The axes of the stack, and where each of its matrices, results and outcomes lies. Strides are in bytes.
+    Structure structure
+    bint transposed                 # it describes the transposes of the matrices
     int ndim
     Py_ssize_t shape[62]
     char *a
@@ -138,10 +151,46 @@ cdef void write_matrix(const real *source, Py_ssize_t ld, const Stack *s, char *
         copy_matrix(<double *> at, outer, inner, source, near, far, s.m, s.parts)
 
 
-cdef void write_nan(const Stack *s, char *at) noexcept nogil:
-    cdef double nan[2]
-    nan[0] = nan[1] = NAN
+cdef void write_all(const Stack *s, char *at, double value) noexcept nogil:
+    """The same number for all elements."""
+    cdef double parts[2]
+    parts[0] = parts[1] = value
     if s.out_single:
-        copy_matrix(<float *> at, s.out_row, s.out_column, nan, 0, 0, s.m, s.parts)
+        copy_matrix(<float *> at, s.out_row, s.out_column, parts, 0, 0, s.m, s.parts)
     else:
-        copy_matrix(<double *> at, s.out_row, s.out_column, nan, 0, 0, s.m, s.parts)
+        copy_matrix(<double *> at, s.out_row, s.out_column, parts, 0, 0, s.m, s.parts)
+
+
+cdef void average_triangles(const real *_, char *at, Py_ssize_t row, Py_ssize_t column, Py_ssize_t m, int parts,
+                            bint conjugate) noexcept nogil:
+    """Make a result exactly symmetric or Hermitian that is so but for rounding.
+
+    The mean of both triangles has residuals as small as theirs, which one of them in place of both has not.
+    """
+    cdef Py_ssize_t top, left, i, j, p
+    cdef real *below
+    cdef real *above
+    cdef real half = 0.5, sign
+    for top in range(0, m, 8):
+        for left in range(0, top + 1, 8):
+            for i in range(top, min(m, top + 8)):
+                for j in range(left, min(i, left + 8)):
+                    below = <real *> (at + i * row + j * column)
+                    above = <real *> (at + j * row + i * column)
+                    below[0] = above[0] = half * below[0] + half * above[0]
+                    if parts == 2:
+                        sign = -half if conjugate else half
+                        below[1] = half * below[1] + sign * above[1]
+                        above[1] = 0 - below[1] if conjugate else below[1]
+    if conjugate and parts == 2:
+        for i in range(m):
+            (<real *> (at + i * (row + column)))[1] = 0
+
+
+cdef void make_symmetric(const Stack *s, char *at) noexcept nogil:
+    """What the engines for general matrices leave to do for symmetric ones."""
+    if s.structure == SYMMETRIC or s.structure == HERMITIAN:
+        if s.out_single:
+            average_triangles(<float *> NULL, at, s.out_row, s.out_column, s.m, s.parts, s.structure == HERMITIAN)
+        else:
+            average_triangles(<double *> NULL, at, s.out_row, s.out_column, s.m, s.parts, s.structure == HERMITIAN)

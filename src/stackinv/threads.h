@@ -61,6 +61,12 @@ static int look(const int *what)
     return __atomic_load_n(what, __ATOMIC_ACQUIRE);
 }
 
+/* Add one to a counter, and tell the others all that was written before. */
+static void count_one(int *counter)
+{
+    __atomic_fetch_add(counter, 1, __ATOMIC_RELEASE);
+}
+
 /* Until it is at least `value`: mostly a matter of microseconds, so that sleeping would take longer. */
 static void wait_until(const int *what, int value)
 {

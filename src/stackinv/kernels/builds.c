@@ -31,16 +31,31 @@ const struct build stackinv_builds[] = {
      "AVX512 AVX512F AVX512DQ AVX512BW AVX512VL AVX512_SKX X86_V4 AVX2 FMA3 X86_V3",
      avx512_runs,
      &stackinv_kernels_avx512,
-     {112, 80, 96, 80},
+     {{112, 80, 96, 80}, {112, 80, 96, 80}, {160, 144, 192, 160}, {80, 64, 112, 96}},
      true},
 #endif
 #ifdef STACKINV_AVX2
-    {"AVX2", "AVX2 FMA3 X86_V3", avx2_runs, &stackinv_kernels_avx2, {96, 96, 96, 96}, true},
+    {"AVX2",
+     "AVX2 FMA3 X86_V3",
+     avx2_runs,
+     &stackinv_kernels_avx2,
+     {{96, 96, 96, 96}, {96, 96, 96, 96}, {128, 160, 256, 192}, {112, 96, 192, 112}},
+     true},
 #endif
 #ifdef STACKINV_VECTORS
-    {"baseline", "", baseline_runs, &stackinv_kernels_baseline, {256, 256, 256, 192}, true},
+    {"baseline",
+     "",
+     baseline_runs,
+     &stackinv_kernels_baseline,
+     {{256, 256, 256, 192}, {256, 256, 256, 192}, {256, 256, 256, 256}, {256, 256, 80, 256}},
+     true},
 #else
-    {"baseline", "", baseline_runs, &stackinv_kernels_baseline, {192, 96, 112, 48}, false},
+    {"baseline",
+     "",
+     baseline_runs,
+     &stackinv_kernels_baseline,
+     {{192, 96, 112, 48}, {192, 96, 112, 48}, {192, 96, 112, 48}, {192, 96, 112, 48}},
+     false},
 #endif
 };
 const int stackinv_build_count = sizeof stackinv_builds / sizeof *stackinv_builds;

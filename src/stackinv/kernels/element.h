@@ -32,6 +32,19 @@ INLINE E NAME(add_product)(E sum, E x, E y)
 {
     return (E){sum.re + x.re * y.re};
 }
+INLINE E NAME(real)(V x)
+{
+    return (E){x};
+}
+INLINE E NAME(conjugate)(E x)
+{
+    return x;
+}
+/* sum + x conj(y) */
+INLINE E NAME(add_product_conjugate)(E sum, E x, E y)
+{
+    return NAME(add_product)(sum, x, y);
+}
 INLINE E NAME(reciprocal)(E x)
 {
     return (E){1 / x.re};
@@ -76,6 +89,20 @@ INLINE E NAME(add_product)(E sum, E x, E y)
 {
     V re = sum.re + x.re * y.re, im = sum.im + x.re * y.im;
     return (E){re - x.im * y.im, im + x.im * y.re};
+}
+INLINE E NAME(real)(V x)
+{
+    return (E){x, TYPED(all)(0)};
+}
+INLINE E NAME(conjugate)(E x)
+{
+    return (E){x.re, 0 - x.im}; /* no negative zeros */
+}
+/* sum + x conj(y) */
+INLINE E NAME(add_product_conjugate)(E sum, E x, E y)
+{
+    V re = sum.re + x.re * y.re, im = sum.im - x.re * y.im;
+    return (E){re + x.im * y.im, im + x.im * y.re};
 }
 INLINE E NAME(multiply)(E x, E y)
 {

@@ -79,11 +79,14 @@
 #define MASK_SELECT(mask, yes, no) (V) _mm512_mask_blend_pd(mask, (__m512d)(no), (__m512d)(yes))
 #define MASK_SELECT_INTEGER(mask, yes, no) (VI) _mm512_mask_blend_epi64(mask, (__m512i)(no), (__m512i)(yes))
 #define LARGER(x, y) (V) _mm512_max_pd((__m512d)(x), (__m512d)(y))
+#define SQUARE_ROOTS(x) (V) _mm512_sqrt_pd((__m512d)(x))
 #define PERMUTE(x, from, y) (V) _mm512_permutex2var_pd((__m512d)(x), (__m512i)(from), (__m512d)(y))
 #elif VECTOR_BYTES == 32 && defined(__AVX__)
 #define LARGER(x, y) (V) _mm256_max_pd((__m256d)(x), (__m256d)(y))
+#define SQUARE_ROOTS(x) (V) _mm256_sqrt_pd((__m256d)(x))
 #elif VECTOR_BYTES == 16 && defined(__SSE2__)
 #define LARGER(x, y) (V) _mm_max_pd((__m128d)(x), (__m128d)(y))
+#define SQUARE_ROOTS(x) (V) _mm_sqrt_pd((__m128d)(x))
 #endif
 #include "vector.h"
 
@@ -92,8 +95,7 @@
 #define TILE_STRIPS 3
 #define TILE_COLUMNS (VECTOR_BYTES == 64 ? 8 : 4)
 #define NAME(name) JOIN_NAMES(d_, name)
-#include "lanes.h"
-#include "blocked.h"
+#include "engines.h"
 #undef PARTS
 #undef BLOCK
 #undef TILE_STRIPS
@@ -105,8 +107,7 @@
 #define TILE_STRIPS (VECTOR_BYTES == 64 ? 3 : 2)
 #define TILE_COLUMNS (VECTOR_BYTES == 64 ? 4 : 2)
 #define NAME(name) JOIN_NAMES(z_, name)
-#include "lanes.h"
-#include "blocked.h"
+#include "engines.h"
 #undef PARTS
 #undef BLOCK
 #undef TILE_STRIPS
@@ -126,6 +127,7 @@
 #undef MASK_SELECT
 #undef MASK_SELECT_INTEGER
 #undef LARGER
+#undef SQUARE_ROOTS
 #undef PERMUTE
 
 #define REAL float
@@ -150,11 +152,14 @@
 #define MASK_SELECT(mask, yes, no) (V) _mm512_mask_blend_ps(mask, (__m512)(no), (__m512)(yes))
 #define MASK_SELECT_INTEGER(mask, yes, no) (VI) _mm512_mask_blend_epi32(mask, (__m512i)(no), (__m512i)(yes))
 #define LARGER(x, y) (V) _mm512_max_ps((__m512)(x), (__m512)(y))
+#define SQUARE_ROOTS(x) (V) _mm512_sqrt_ps((__m512)(x))
 #define PERMUTE(x, from, y) (V) _mm512_permutex2var_ps((__m512)(x), (__m512i)(from), (__m512)(y))
 #elif VECTOR_BYTES == 32 && defined(__AVX__)
 #define LARGER(x, y) (V) _mm256_max_ps((__m256)(x), (__m256)(y))
+#define SQUARE_ROOTS(x) (V) _mm256_sqrt_ps((__m256)(x))
 #elif VECTOR_BYTES == 16 && defined(__SSE2__)
 #define LARGER(x, y) (V) _mm_max_ps((__m128)(x), (__m128)(y))
+#define SQUARE_ROOTS(x) (V) _mm_sqrt_ps((__m128)(x))
 #endif
 #include "vector.h"
 
@@ -163,8 +168,7 @@
 #define TILE_STRIPS 3
 #define TILE_COLUMNS (VECTOR_BYTES == 64 ? 8 : 4)
 #define NAME(name) JOIN_NAMES(s_, name)
-#include "lanes.h"
-#include "blocked.h"
+#include "engines.h"
 #undef PARTS
 #undef BLOCK
 #undef TILE_STRIPS
@@ -176,22 +180,54 @@
 #define TILE_STRIPS (VECTOR_BYTES == 64 ? 3 : 2)
 #define TILE_COLUMNS (VECTOR_BYTES == 64 ? 4 : 2)
 #define NAME(name) JOIN_NAMES(c_, name)
-#include "lanes.h"
-#include "blocked.h"
+#include "engines.h"
 #undef PARTS
 #undef BLOCK
 #undef TILE_STRIPS
 #undef TILE_COLUMNS
 #undef NAME
 
-#define STEPS(type)                                                                                                    \
-    {type##factors_size, type##rows_size,    type##count_tasks, type##read_block,                                      \
-     type##update_block, type##factor_block, type##invert_rows, type##blocked_rcond}
+/* By type. */
+#define EACH(name) {s_##name, d_##name, c_##name, z_##name}
+#define LU_STEPS(type)                                                                                                 \
+    {type##one_factor_size,        type##rows_size,       type##count_tasks,                                           \
+     type##lu_read_block,          type##lu_update_block, type##lu_factor_block,                                       \
+     {type##lu_invert_rows, NULL}, type##blocked_rcond}
+#define SYMMETRIC_STEPS(type)                                                                                          \
+    {type##two_factors_size,                                                                                           \
+     type##rows_size,                                                                                                  \
+     type##count_tasks,                                                                                                \
+     type##symmetric_read_block,                                                                                       \
+     type##lu_update_block,                                                                                            \
+     type##lu_factor_block,                                                                                            \
+     {type##symmetric_invert_columns, type##symmetric_solve_rows},                                                     \
+     type##blocked_rcond}
+#define CHOLESKY_STEPS(type)                                                                                           \
+    {type##two_factors_size,                                                                                           \
+     type##rows_size,                                                                                                  \
+     type##count_tasks,                                                                                                \
+     type##cholesky_read_block,                                                                                        \
+     type##cholesky_update_block,                                                                                      \
+     type##cholesky_factor_block,                                                                                      \
+     {type##cholesky_invert_rows, type##cholesky_multiply_rows},                                                       \
+     type##blocked_rcond}
+#define TRIANGLE_STEPS(type)                                                                                           \
+    {type##one_factor_size,                                                                                            \
+     type##rows_size,                                                                                                  \
+     type##count_tasks,                                                                                                \
+     type##triangle_read_block,                                                                                        \
+     type##triangle_update_block,                                                                                      \
+     type##triangle_factor_block,                                                                                      \
+     {type##triangle_invert_rows, NULL},                                                                               \
+     type##blocked_rcond}
 
 const struct kernels KERNELS = {
     {sizeof(float_vector) / sizeof(float), sizeof(double_vector) / sizeof(double), sizeof(float_vector) / sizeof(float),
      sizeof(double_vector) / sizeof(double)},
-    {s_work_size, d_work_size, c_work_size, z_work_size},
-    {s_invert, d_invert, c_invert, z_invert},
-    {STEPS(s_), STEPS(d_), STEPS(c_), STEPS(z_)},
+    {EACH(lu_work_size), EACH(lu_work_size), EACH(cholesky_work_size), EACH(triangle_work_size)},
+    {EACH(invert_lu), EACH(invert_lu), EACH(invert_cholesky), EACH(invert_triangle)},
+    {{LU_STEPS(s_), LU_STEPS(d_), LU_STEPS(c_), LU_STEPS(z_)},
+     {SYMMETRIC_STEPS(s_), SYMMETRIC_STEPS(d_), SYMMETRIC_STEPS(c_), SYMMETRIC_STEPS(z_)},
+     {CHOLESKY_STEPS(s_), CHOLESKY_STEPS(d_), CHOLESKY_STEPS(c_), CHOLESKY_STEPS(z_)},
+     {TRIANGLE_STEPS(s_), TRIANGLE_STEPS(d_), TRIANGLE_STEPS(c_), TRIANGLE_STEPS(z_)}},
 };

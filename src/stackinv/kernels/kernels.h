@@ -7,10 +7,20 @@
 
 #define STACKINV_MOST_LANES 16
 
+/* How general matrices are inverted, symmetric or Hermitian ones, Hermitian positive definite ones, and upper triangular
+   ones. Of the second and third only the lower triangle counts, and the result of the second is symmetric or Hermitian
+   only but for rounding. */
+enum method { STACKINV_LU, STACKINV_SYMMETRIC_LU, STACKINV_CHOLESKY, STACKINV_TRIANGLE, STACKINV_METHODS };
+
+/* For the second of them. */
+enum symmetry { STACKINV_NONE, STACKINV_SYMMETRIC, STACKINV_HERMITIAN };
+
 /* Matrices that are inverted at once, one in each lane. Lanes that are left over repeat another one: they read and
    write the same. All matrices are read before a result is written. */
 struct tile {
     int m;
+    enum symmetry symmetry;
+    bool transposed;                                /* the norms are those of the transposes */
     bool a_single, out_single;                      /* the precision of the user's numbers */
     ptrdiff_t a_row, a_column, out_row, out_column; /* strides in bytes */
     ptrdiff_t ahead;                                /* bytes to the matrices of the next tile, */
@@ -26,6 +36,8 @@ struct tile {
    all but `memory` stays as it is. */
 struct matrix {
     int m;
+    enum symmetry symmetry;
+    bool transposed;
     bool a_single, out_single;
     ptrdiff_t a_row, a_column, out_row, out_column;
     bool rcond;    /* whether it will be asked for */
@@ -42,18 +54,19 @@ struct steps {
     size_t (*rows_size)(int m); /* of the workspace for invert_rows, one for each thread */
     void (*count_tasks)(int m, int *blocks, int *row_tasks);
     void (*read_block)(const struct matrix *, int block);
-    void (*update_block)(const struct matrix *, int done, int block); /* for each block before it, in order; */
-    int (*factor_block)(const struct matrix *, int block);            /* then this; LAPACK's info */
-    void (*invert_rows)(const struct matrix *, int task, void *work); /* after all blocks */
-    double (*rcond)(const struct matrix *);                           /* after all tasks */
+    void (*update_block)(const struct matrix *, int done, int block);   /* for each block before it, in order; */
+    int (*factor_block)(const struct matrix *, int block);              /* then this; LAPACK's info */
+    void (*sweeps[2])(const struct matrix *, int row_task, void *work); /* over the rows, after all blocks; the second,
+                                                                           if there is one, after all of the first */
+    double (*rcond)(const struct matrix *);                             /* after all tasks */
 };
 
-/* By type, in the order s, d, c, z. */
+/* By method and type, the latter in the order s, d, c, z. */
 struct kernels {
     int lanes[4];
-    size_t (*work_size[4])(int m);
-    bool (*invert[4])(struct tile *tile); /* whether any matrix is singular */
-    struct steps steps[4];
+    size_t (*work_size[STACKINV_METHODS][4])(int m);
+    bool (*invert[STACKINV_METHODS][4])(struct tile *tile); /* whether any matrix is singular */
+    struct steps steps[STACKINV_METHODS][4];
 };
 
 /* The builds for the instruction sets of this processor family, the best first; the last one runs everywhere. */
@@ -62,7 +75,8 @@ struct build {
     const char *features; /* that it needs, in NumPy's names, separated by spaces */
     bool (*runs_here)(void);
     const struct kernels *kernels;
-    int most_m[4]; /* up to this order, by type, the lanes engine is the fastest; measured by bench/engines.py */
+    int most_m[STACKINV_METHODS]
+              [4]; /* up to this order the lanes engine is the fastest; measured by bench/engines.py */
     bool blocked;  /* whether the blocked engine is what comes then; else LAPACK */
 };
 

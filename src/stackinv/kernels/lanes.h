@@ -4,12 +4,19 @@
    blocks held in registers) and NAME(name), which makes a name of its own for this type. A tile is W matrices, its
    elements stored by rows, element (i, j) of all of them in one E.
 
-   The method is LAPACK's: getrf, then the inverse from the factors as in getri (N. J. Higham, Accuracy and Stability of
-   Numerical Algorithms, 2nd ed., 2002, chapter 14). Each element of a factor is calculated as a sum over all that was
-   calculated before it, which is subtracted once (left-looking, or Crout's order). */
+   This is what the methods have in common; lanes_lu.h, lanes_cholesky.h and lanes_triangle.h are the methods. */
 
 #include "element.h"
 #include "move.h"
+
+/* Rows of a tile; an odd number of elements keeps columns from falling into few sets of the cache. Without vectors an
+   even one, so that what follows the tile is aligned for the integers that move_in_order puts there. */
+static ptrdiff_t NAME(leading)(int m)
+{
+    if (WIDTH == 1)
+        return m + m % 2;
+    return m < WIDTH ? m : m | 1;
+}
 
 /* A block of sums in registers: += A B, by columns of A and rows of B. */
 INLINE void NAME(add_products)(E sum[SMALL][SMALL], const int rows, const int columns, const E *a, ptrdiff_t lda,
@@ -25,33 +32,6 @@ INLINE void NAME(add_products)(E sum[SMALL][SMALL], const int rows, const int co
     UNROLLED (r, 0, rows)                                                                                              \
         UNROLLED (c, 0, columns)                                                                                       \
     sum[r][c] = NAME(zero)()
-
-/* Rows i.. of the panel at column k become rows of U: those above the panel's own. */
-INLINE void NAME(above)(E *t, ptrdiff_t ld, int i, int k, const int rows, const int columns)
-{
-    E sum[SMALL][SMALL];
-    CLEAR(sum);
-    NAME(add_products)(sum, rows, columns, t + i * ld, ld, 1, t + k, ld, i);
-    UNROLLED (r, 0, rows)
-        UNROLLED (c, 0, columns) {
-            E *u = t + (i + r) * ld + k + c;
-            UNROLLED (q, 0, r)
-                sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + i + q], t[(i + q) * ld + k + c]);
-            *u = NAME(subtract)(*u, sum[r][c]);
-        }
-}
-
-/* The other rows of the panel: what the columns to the left contribute, not yet subtracted. */
-INLINE void NAME(below)(E *sums, const int ls, const E *t, ptrdiff_t ld, int i, int k, const int rows,
-                        const int columns)
-{
-    E sum[SMALL][SMALL];
-    CLEAR(sum);
-    NAME(add_products)(sum, rows, columns, t + i * ld, ld, 1, t + k, ld, k);
-    UNROLLED (r, 0, rows)
-        UNROLLED (c, 0, columns)
-            sums[(i + r) * ls + c] = sum[r][c];
-}
 
 /* Fetch the next `lines` cache lines of each result, for writing, and of each of the next tile's matrices. Spread over
    the work, since a core can wait for few lines at a time. */
@@ -73,244 +53,43 @@ INLINE void NAME(fetch)(const struct tile *tile, const int lines, ptrdiff_t *fet
 #endif
 }
 
-/* Rows `from` to from + rows - 1, none before `first`, exchanged with row k in the lanes that chose them for pivot. */
-INLINE void NAME(exchange_rows)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, int width, int k,
-                                int from, const int rows, int first, const int begin, const int end, VI pivot)
-{
-    VM mask[SMALL];
-    UNROLLED (n, 0, rows)
-        mask[n] = TYPED(same)(pivot, TYPED(integer)(from + n < first ? -1 : from + n));
-#define EXCHANGE(TYPE, SELECT, x, y)                                                                                   \
-    do {                                                                                                               \
-        const TYPE before = x;                                                                                         \
-        TYPE after = before;                                                                                           \
-        UNROLLED (n, 0, rows) {                                                                                        \
-            const TYPE other = y;                                                                                      \
-            y = SELECT(mask[n], before, other);                                                                        \
-            after = SELECT(mask[n], other, after);                                                                     \
-        }                                                                                                              \
-        x = after;                                                                                                     \
-    } while (0)
-    EXCHANGE(VI, TYPED(select_integer), order[k], order[from + n]);
-    EXCHANGE(E, NAME(select), column[k], column[from + n]);
-    UNROLLED (c, begin, end)
-        EXCHANGE(E, NAME(select), sums[k * ls + c], sums[(from + n) * ls + c]);
-    for (int j = 0; j < width; j++)
-        EXCHANGE(E, NAME(select), t[k * ld + j], t[(from + n) * ld + j]);
-#undef EXCHANGE
-}
-
-INLINE void NAME(exchange_columns)(V *top, char *const *at, int count)
-{
-    for (int j = 0; j < count; j++) {
-        V other;
-        TYPED(gather)(&other, at, j * (ptrdiff_t)sizeof(V), 1, false);
-        for (int l = 0; l < WIDTH; l++)
-            *(REAL *)(at[l] + j * (ptrdiff_t)sizeof(V)) = ((REAL *)(top + j))[l];
-        top[j] = other;
-    }
-}
-
-/* Row k exchanged with the row that each lane chose for pivot, lane by lane. */
-INLINE void NAME(exchange_lanes)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, int width, int k,
-                                 const int begin, const int end, VI pivot)
-{
-    INTEGER chosen[WIDTH], moved = 0;
-    memcpy(chosen, &pivot, sizeof chosen);
-    for (int l = 0; l < WIDTH; l++)
-        moved |= chosen[l] ^ k;
-    if (!moved)
-        return;
-    char *at[WIDTH];
-    for (int l = 0; l < WIDTH; l++) {
-        const ptrdiff_t row = chosen[l];
-        INTEGER *first = (INTEGER *)(order + k) + l, *other = (INTEGER *)(order + row) + l, before = *first;
-        *first = *other;
-        *other = before;
-        at[l] = (char *)(t + row * ld) + l * sizeof(REAL);
-    }
-    NAME(exchange_columns)((V *)(t + k * ld), at, width * PARTS);
-    for (int l = 0; l < WIDTH; l++)
-        at[l] = (char *)(column + chosen[l]) + l * sizeof(REAL);
-    NAME(exchange_columns)((V *)(column + k), at, PARTS);
-    for (int l = 0; l < WIDTH; l++)
-        at[l] = (char *)(sums + chosen[l] * ls + begin) + l * sizeof(REAL);
-    NAME(exchange_columns)((V *)(sums + k * ls + begin), at, (end - begin) * PARTS);
-}
-
-/* Exchange row k with the row that each lane chose for pivot: in the tile's first `width` columns, in the column at
-   hand, in the pending sums of columns from `begin` to end - 1, and in the order. */
-INLINE void NAME(exchange)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, const int m, int width,
-                           int k, const int begin, const int end, VI pivot)
-{
-    if (m <= SMALL)
-        NAME(exchange_rows)(t, ld, sums, ls, column, order, width, k, k + 1, m - 1 - k, 0, begin, end, pivot);
-    else if (m - 1 - k > FEW_ROWS)
-        NAME(exchange_lanes)(t, ld, sums, ls, column, order, width, k, begin, end, pivot);
-    else
-        for (int first = k + 1; first < m; first += 4)
-            NAME(exchange_rows)(t, ld, sums, ls, column, order, width, k, first < m - 4 ? first : m - 4, 4, first,
-                                begin, end, pivot);
-}
-
-/* The columns of a panel, one after the other: what they contribute to each other, pivots, exchanges, scaling. */
-INLINE VI NAME(panel)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *inverse_diagonal, VI *order, const int m,
-                      int width, int k, const int columns, VI info, const struct tile *tile, const int lines,
-                      ptrdiff_t *fetched)
-{
-    UNROLLED (c, 0, columns) {
-        E u[SMALL];
-        UNROLLED (q, 0, c) {
-            E sum = sums[(k + q) * ls + c];
-            UNROLLED (p, 0, q)
-                sum = NAME(add_product)(sum, t[(k + q) * ld + k + p], u[p]);
-            u[q] = t[(k + q) * ld + k + c] = NAME(subtract)(t[(k + q) * ld + k + c], sum);
-        }
-        if (m <= SMALL)
-            NAME(fetch)(tile, (m * PARTS * (int)sizeof(REAL) + 63) / 64, fetched);
-        const int top = k + c;
-        V largest = TYPED(all)(0);
-        VI seen = TYPED(integer)(0);
-        for (int i = top; i < m; i++) {
-            E sum = sums[i * ls + c];
-            UNROLLED (q, 0, c)
-                sum = NAME(add_product)(sum, t[i * ld + k + q], u[q]);
-            const E x = column[i] = NAME(subtract)(t[i * ld + top], sum);
-            V size = NAME(size)(x);
-            seen |= TYPED(bits)(size);
-            largest = TYPED(larger)(size, largest);
-        }
-        /* The first of the largest; in a column with NaN any, as long as its pivot does not count as zero. */
-        VI row = TYPED(integer)(top);
-        E pivot = column[top];
-        for (int i = m - 1; i >= top; i--) {
-            const VM chosen = TYPED(equal)(NAME(size)(column[i]), largest);
-            row = TYPED(select_integer)(chosen, TYPED(integer)(i), row);
-            pivot = NAME(select)(chosen, column[i], pivot);
-        }
-        NAME(exchange)(t, ld, sums, ls, column, order, m, width, top, c + 1, columns, row);
-
-        VM singular = TYPED(same)(seen, TYPED(integer)(0)) & TYPED(same)(info, TYPED(integer)(0));
-        info = TYPED(select_integer)(singular, TYPED(integer)(top + 1), info);
-        /* As LAPACK does, guard against a reciprocal that overflows. */
-        V scale = TYPED(select)(TYPED(greater)(TYPED(all)(SAFE_MINIMUM), largest), TYPED(all)(0x1p64f), TYPED(all)(1));
-        E inverse = NAME(reciprocal)(NAME(scale)(pivot, scale));
-        inverse_diagonal[top] = NAME(scale)(inverse, scale);
-        t[top * ld + top] = pivot;
-        for (int i = top + 1; i < m; i++)
-            t[i * ld + top] = NAME(multiply)(NAME(scale)(column[i], scale), inverse);
-    }
-    return info;
-}
-
-/* A block of Y, the inverse of U, from U Y = I and the blocks below it; the one on the diagonal (i == k) has none. */
-INLINE void NAME(invert_upper)(E *t, ptrdiff_t ld, const E *inverse_diagonal, int i, int k, const int rows,
-                               const int columns, const bool diagonal)
-{
-    E sum[SMALL][SMALL], y[SMALL][SMALL];
-    CLEAR(sum);
-    if (!diagonal) {
-        UNROLLED_DOWN (q, columns - 1, 0)
-            UNROLLED (r, 0, rows)
-                UNROLLED (c, q, columns)
-                    sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + k + q], t[(k + q) * ld + k + c]);
-        NAME(add_products)(sum, rows, columns, t + i * ld + k - 1, ld, -1, t + (k - 1) * ld + k, -ld, k - (i + rows));
-    }
-    UNROLLED_DOWN (r, rows - 1, 0)
-        UNROLLED (c, diagonal ? r : 0, columns) {
-            UNROLLED_DOWN (q, diagonal ? c : rows - 1, r + 1)
-                sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + i + q], y[q][c]);
-            y[r][c] = diagonal && c == r
-                          ? inverse_diagonal[i + r]
-                          : NAME(multiply)(NAME(subtract)(NAME(zero)(), sum[r][c]), inverse_diagonal[i + r]);
-        }
-    UNROLLED (r, 0, rows)
-        UNROLLED (c, diagonal ? r : 0, columns)
-            t[(i + r) * ld + k + c] = y[r][c];
-}
-
-/* The same from Y U = I and the blocks to its left, as in trtri. */
-INLINE void NAME(invert_upper_large)(E *t, ptrdiff_t ld, const E *inverse_diagonal, int i, int k, const int rows,
-                                     const int columns)
-{
-    E sum[SMALL][SMALL], y[SMALL][SMALL];
-    const int next = i + rows, count = k - next;
-    CLEAR(sum);
-    UNROLLED (q, 0, rows)
-        UNROLLED (r, 0, q + 1)
-            UNROLLED (c, 0, columns)
-                sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + i + q], t[(i + q) * ld + k + c]);
-    NAME(add_products)(sum, rows, columns, t + i * ld + next, ld, 1, t + next * ld + k, ld, count);
-    UNROLLED (c, 0, columns)
-        UNROLLED (r, 0, rows) {
-            UNROLLED (q, 0, c)
-                sum[r][c] = NAME(add_product)(sum[r][c], y[r][q], t[(k + q) * ld + k + c]);
-            y[r][c] = NAME(multiply)(NAME(subtract)(NAME(zero)(), sum[r][c]), inverse_diagonal[k + c]);
-        }
-    UNROLLED (r, 0, rows)
-        UNROLLED (c, 0, columns)
-            t[(i + r) * ld + k + c] = y[r][c];
-}
-
-/* The columns of L at k, out of the tile. */
-INLINE void NAME(take_lower)(E *l, const int ls, E *t, ptrdiff_t ld, const int m, int k, const int columns)
-{
-    UNROLLED (r, 1, columns)
-        UNROLLED (c, 0, r) {
-            l[(k + r) * ls + c] = t[(k + r) * ld + k + c];
-            t[(k + r) * ld + k + c] = NAME(zero)();
-        }
-    for (int i = k + columns; i < m; i++)
-        UNROLLED (c, 0, columns) {
-            l[i * ls + c] = t[i * ld + k + c];
-            t[i * ld + k + c] = NAME(zero)();
-        }
-}
-
-/* A block of the Z that solves Z L = inverse of U, from those to its right. */
-INLINE void NAME(solve_lower)(E *t, ptrdiff_t ld, const E *l, const int ls, const int m, int i, int k, const int rows,
-                              const int columns)
-{
-    E sum[SMALL][SMALL], z[SMALL][SMALL];
-    CLEAR(sum);
-    NAME(add_products)(sum, rows, columns, t + i * ld + m - 1, ld, -1, l + (m - 1) * ls, -ls, m - (k + columns));
-    UNROLLED_DOWN (c, columns - 1, 0)
-        UNROLLED (r, 0, rows) {
-            UNROLLED_DOWN (q, columns - 1, c + 1)
-                sum[r][c] = NAME(add_product)(sum[r][c], z[r][q], l[(k + q) * ls + c]);
-            z[r][c] = NAME(subtract)(t[(i + r) * ld + k + c], sum[r][c]);
-        }
-    UNROLLED (r, 0, rows)
-        UNROLLED (c, 0, columns)
-            t[(i + r) * ld + k + c] = NAME(add)(z[r][c], NAME(zero)()); /* no negative zeros, as in NumPy's result */
-}
-
-/* Column k of Z belongs at order[k]. */
-INLINE void NAME(put_in_order)(E *t, const VI *order, const int m)
-{
-    E z[SMALL * SMALL];
-    for (int n = 0; n < m * m; n++)
-        z[n] = t[n];
-    for (int c = 0; c < m; c++)
-        for (int i = 0; i < m; i++) {
-            E x = z[i * m];
-            for (int k = 1; k < m; k++)
-                x = NAME(select)(TYPED(same)(order[k], TYPED(integer)(c)), z[i * m + k], x);
-            t[i * m + c] = x;
-        }
-}
-
 /* The largest sum of moduli in one of the columns from first to last - 1; NaN if there is one. */
-INLINE V NAME(norm1)(const E *t, ptrdiff_t ld, const int m, int first, int last)
+INLINE V NAME(norm1)(const E *t, ptrdiff_t row, ptrdiff_t column, const int m, int first, int last)
 {
     V largest = TYPED(all)(0);
     for (int j = first; j < last; j++) {
         V sum = TYPED(all)(0);
         for (int i = 0; i < m; i++)
-            sum += NAME(modulus)(t[i * ld + j]);
+            sum += NAME(modulus)(t[i * row + j * column]);
         largest = TYPED(maximum)(sum, largest);
     }
     return largest;
+}
+
+/* The upper triangle from the lower one, of which it is the transpose or the conjugate transpose. */
+INLINE void NAME(mirror)(E *t, ptrdiff_t ld, const int m, const bool conjugate)
+{
+    for (int i = 0; i < m; i++) {
+        for (int j = 0; j < i; j++)
+            t[j * ld + i] = conjugate ? NAME(conjugate)(t[i * ld + j]) : t[i * ld + j];
+        if (conjugate)
+            t[i * ld + i] = NAME(real)(t[i * ld + i].re);
+    }
+}
+
+/* Note the outcome, and the conditions if anybody asked, of the inverses in the tile; whether any is singular. */
+INLINE bool NAME(finish)(struct tile *tile, const E *t, ptrdiff_t ld, const int m, V a_norm, VI info)
+{
+    if (tile->rcond) {
+        const V norm = NAME(norm1)(t, tile->transposed ? 1 : ld, tile->transposed ? ld : 1, m, 0, m);
+        for (int l = 0; l < WIDTH; l++)
+            tile->rcond[l] = TYPED(get_integer)(info, l) ? 0 : 1 / (double)TYPED(get)(a_norm, l) / TYPED(get)(norm, l);
+    }
+    const bool singular = TYPED(any)(info);
+    if (singular)
+        for (int l = 0; l < WIDTH; l++)
+            tile->info[l] = (int)TYPED(get_integer)(info, l);
+    return singular;
 }
 
 #define SIZES(rows, columns, CALL)                                                                                     \
@@ -328,170 +107,25 @@ INLINE V NAME(norm1)(const E *t, ptrdiff_t ld, const int m, int first, int last)
         }                                                                                                              \
     } while (0)
 
-/* Invert the matrices of a tile; whether one of them is singular. `m` is a constant where it is small. */
-INLINE bool NAME(invert_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E *t, E *sums, E *column,
-                              E *inverse_diagonal, VI *order)
-{
-    /* One block if m is a constant, else blocks of BLOCK or BLOCK - 1 rows and columns. */
-    const int blocks = m <= SMALL ? 1 : (m + BLOCK - 1) / BLOCK, ls = m <= SMALL ? m : BLOCK;
-    const bool a_other = tile->a_single != (sizeof(REAL) == 4), out_other = tile->out_single != (sizeof(REAL) == 4);
-    V a_norm = TYPED(all)(0);
-    VI info = TYPED(integer)(0);
-
-    for (int i = 0; i < m; i++)
-        order[i] = TYPED(integer)(i);
-    /* The lines of a matrix by the number of blocks that are calculated. */
-    const int lines = (int)((ptrdiff_t)m * m * PARTS * sizeof(REAL) / 64) * 2 / (5 * blocks * blocks) + 1;
-    ptrdiff_t fetched = 0;
-    int width = 0; /* columns that are in the tile already */
-
+/* One block if the order is a constant, else blocks of BLOCK or BLOCK - 1 rows and columns. */
+#define BLOCKS(m) ((m) <= SMALL ? 1 : ((m) + BLOCK - 1) / BLOCK)
 #define START(b) ((b) * m / blocks)
 #define HEIGHT(b) (START(b + 1) - START(b))
-    for (int b = 0; b < blocks; b++) {
-        const int k = START(b), columns = HEIGHT(b);
-        while (width < k + columns) {
-            const int first = width;
-            width = NAME(read)(t, ld, m, order, first, tile, a_other);
-            if (tile->rcond)
-                a_norm = TYPED(maximum)(NAME(norm1)(t, ld, m, first, width), a_norm);
-        }
-#define ABOVE(rows, columns)                                                                                           \
-    NAME(fetch)(tile, lines, &fetched);                                                                                \
-    NAME(above)(t, ld, START(i), k, rows, columns)
-        for (int i = 0; i < b; i++)
-            SIZES(HEIGHT(i), columns, ABOVE);
-#define BELOW(rows, columns)                                                                                           \
-    if (m > SMALL)                                                                                                     \
-        NAME(fetch)(tile, lines, &fetched);                                                                            \
-    NAME(below)(sums, ls, t, ld, START(i), k, rows, columns)
-        for (int i = b; i < blocks; i++)
-            SIZES(HEIGHT(i), columns, BELOW);
-#define PANEL(rows, columns)                                                                                           \
-    info = NAME(panel)(t, ld, sums, ls, column, inverse_diagonal, order, m, width, k, columns, info, tile, lines,      \
-                       &fetched)
-        SIZES(columns, columns, PANEL);
-    }
-    /* From U Y = I both residuals of the inverse are small for ill-conditioned matrices too, but they grow faster with
-       its order than from Y U = I, which LAPACK takes and which bounds only the left one. */
-#define DIAGONAL(rows, columns) NAME(invert_upper)(t, ld, inverse_diagonal, k, k, columns, columns, true)
-#define INVERT_UPPER(rows, columns)                                                                                    \
-    NAME(fetch)(tile, lines, &fetched);                                                                                \
-    NAME(invert_upper)(t, ld, inverse_diagonal, START(i), k, rows, columns, false)
-#define INVERT_UPPER_LARGE(rows, columns)                                                                              \
-    NAME(fetch)(tile, lines, &fetched);                                                                                \
-    NAME(invert_upper_large)(t, ld, inverse_diagonal, START(i), k, rows, columns)
-    if (m <= MEDIUM)
-        for (int b = blocks - 1; b >= 0; b--) {
-            const int k = START(b), columns = HEIGHT(b);
-            SIZES(columns, columns, DIAGONAL);
-            for (int i = b - 1; i >= 0; i--)
-                SIZES(HEIGHT(i), columns, INVERT_UPPER);
-        }
-    else
-        for (int b = 0; b < blocks; b++) {
-            const int k = START(b), columns = HEIGHT(b);
-            for (int i = 0; i < b; i++)
-                SIZES(HEIGHT(i), columns, INVERT_UPPER_LARGE);
-            SIZES(columns, columns, DIAGONAL);
-        }
-    for (int b = blocks - 1; b >= 0; b--) {
-        const int k = START(b), columns = HEIGHT(b);
-#define TAKE_LOWER(rows, columns) NAME(take_lower)(sums, ls, t, ld, m, k, columns)
-        SIZES(columns, columns, TAKE_LOWER);
-#define SOLVE_LOWER(rows, columns)                                                                                     \
-    if (m > SMALL)                                                                                                     \
-        NAME(fetch)(tile, lines, &fetched);                                                                            \
-    NAME(solve_lower)(t, ld, sums, ls, m, START(i), k, rows, columns)
-        for (int i = 0; i < blocks; i++)
-            SIZES(HEIGHT(i), columns, SOLVE_LOWER);
-    }
-
-    if (tile->rcond) {
-        const V norm = NAME(norm1)(t, ld, m, 0, m);
-        for (int l = 0; l < WIDTH; l++)
-            tile->rcond[l] = TYPED(get_integer)(info, l) ? 0 : 1 / (double)TYPED(get)(a_norm, l) / TYPED(get)(norm, l);
-    }
-    const bool singular = TYPED(any)(info);
-    if (singular)
-        for (int l = 0; l < WIDTH; l++)
-            tile->info[l] = (int)TYPED(get_integer)(info, l);
-    if (m <= SMALL) {
-        NAME(put_in_order)(t, order, m);
-        NAME(move)(t, ld, m, tile->out, tile->out_row, tile->out_column, true, out_other);
-    } else if (out_other)
-        NAME(move_in_order)(t, ld, m, order, (ptrdiff_t *)sums, tile, true);
-    else
-        NAME(move_in_order)(t, ld, m, order, (ptrdiff_t *)sums, tile, false);
-    return singular;
-}
 
 /* Orders known to the compiler: loops unrolled, and the smallest tiles kept in registers. */
-#define DEFINE_SMALL(M)                                                                                                \
-    static bool NAME(invert_##M)(struct tile * tile)                                                                   \
-    {                                                                                                                  \
-        E t[M * M], sums[M * M], column[M], inverse_diagonal[M];                                                       \
-        VI order[M];                                                                                                   \
-        return NAME(invert_tile)(tile, M, M, t, sums, column, inverse_diagonal, order);                                \
-    }
-DEFINE_SMALL(1)
-DEFINE_SMALL(2)
-DEFINE_SMALL(3)
-DEFINE_SMALL(4)
-DEFINE_SMALL(5)
-#if SMALL >= 8
-DEFINE_SMALL(6)
-DEFINE_SMALL(7)
-DEFINE_SMALL(8)
+#if SMALL == 5
+#define SMALL_ORDERS(DEFINE) DEFINE(1) DEFINE(2) DEFINE(3) DEFINE(4) DEFINE(5)
+#define SMALL_CASES(name) CASE(name, 1) CASE(name, 2) CASE(name, 3) CASE(name, 4) CASE(name, 5)
+#elif SMALL == 8
+#define SMALL_ORDERS(DEFINE) DEFINE(1) DEFINE(2) DEFINE(3) DEFINE(4) DEFINE(5) DEFINE(6) DEFINE(7) DEFINE(8)
+#define SMALL_CASES(name)                                                                                              \
+    CASE(name, 1) CASE(name, 2) CASE(name, 3) CASE(name, 4) CASE(name, 5) CASE(name, 6) CASE(name, 7) CASE(name, 8)
+#elif SMALL == 9
+#define SMALL_ORDERS(DEFINE) DEFINE(1) DEFINE(2) DEFINE(3) DEFINE(4) DEFINE(5) DEFINE(6) DEFINE(7) DEFINE(8) DEFINE(9)
+#define SMALL_CASES(name)                                                                                              \
+    CASE(name, 1)                                                                                                      \
+    CASE(name, 2) CASE(name, 3) CASE(name, 4) CASE(name, 5) CASE(name, 6) CASE(name, 7) CASE(name, 8) CASE(name, 9)
 #endif
-#if SMALL >= 9
-DEFINE_SMALL(9)
-#endif
-
-/* Rows of a tile; an odd number of elements keeps columns from falling into few sets of the cache. Without vectors an
-   even one, so that what follows the tile is aligned for the integers that move_in_order puts there. */
-static ptrdiff_t NAME(leading)(int m)
-{
-    if (WIDTH == 1)
-        return m + m % 2;
-    return m < WIDTH ? m : m | 1;
-}
-
-static size_t NAME(work_size)(int m)
-{
-    return m <= SMALL ? 0
-                      : ((size_t)m * NAME(leading)(m) + (size_t)m * BLOCK + 2 * (size_t)m) * sizeof(E) + m * sizeof(VI);
-}
-
-static bool NAME(invert)(struct tile *tile)
-{
-    switch (tile->m) {
-    case 1:
-        return NAME(invert_1)(tile);
-    case 2:
-        return NAME(invert_2)(tile);
-    case 3:
-        return NAME(invert_3)(tile);
-    case 4:
-        return NAME(invert_4)(tile);
-    case 5:
-        return NAME(invert_5)(tile);
-#if SMALL >= 8
-    case 6:
-        return NAME(invert_6)(tile);
-    case 7:
-        return NAME(invert_7)(tile);
-    case 8:
-        return NAME(invert_8)(tile);
-#endif
-#if SMALL >= 9
-    case 9:
-        return NAME(invert_9)(tile);
-#endif
-    }
-    const int m = tile->m;
-    const ptrdiff_t ld = NAME(leading)(m);
-    E *t = (E *)tile->work;
-    E *sums = t + m * ld;
-    E *column = sums + m * BLOCK, *inverse_diagonal = column + m;
-    return NAME(invert_tile)(tile, m, ld, t, sums, column, inverse_diagonal, (VI *)(inverse_diagonal + m));
-}
+#define CASE(name, M)                                                                                                  \
+    case M:                                                                                                            \
+        return NAME(name##_##M)(tile);

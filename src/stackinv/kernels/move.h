@@ -66,7 +66,13 @@ INLINE void NAME(move_matrix)(E *t, ptrdiff_t ld, const int m, char *const *at, 
     else if (column == size)
         for (ptrdiff_t i = 0; i < m; i++)
             NAME(move_line)((V *)(t + i * ld), PARTS, at, i * row, (ptrdiff_t)m * PARTS, out, other);
-    else if (row == size)
+    else if (row == size && column == size * m && m <= SMALL && !out) {
+        E turned[SMALL * SMALL];
+        NAME(move_line)((V *)turned, PARTS, at, 0, (ptrdiff_t)m * m * PARTS, out, other);
+        for (int i = 0; i < m; i++)
+            for (int j = 0; j < m; j++)
+                t[i * ld + j] = turned[j * m + i];
+    } else if (row == size)
         for (ptrdiff_t j = 0; j < m; j++)
             NAME(move_line)((V *)(t + j), PARTS * ld, at, j * column, (ptrdiff_t)m * PARTS, out, other);
     else
@@ -128,7 +134,7 @@ INLINE int NAME(read)(E *t, ptrdiff_t ld, const int m, const VI *order, int firs
 {
     const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
     enum { STRIP = WIDTH > PARTS ? WIDTH / PARTS : 1 };
-    if (m <= SMALL || m < STRIP || WIDTH < PARTS || tile->a_column != size) {
+    if (m <= SMALL || m < STRIP || WIDTH < PARTS || tile->a_column != size || tile->symmetry) {
         NAME(move)(t, ld, m, (char *const *)tile->a, tile->a_row, tile->a_column, false, other);
         return m;
     }

@@ -3,7 +3,7 @@
    Included once for each precision, with REAL, INTEGER (of the same size), OTHER (the other precision), WIDTH and
    TYPED(name), which makes a name of its own for this precision. Written in the vector extensions of GCC and Clang;
    with WIDTH 1 a vector is one number, for any compiler. Where there are mask registers (AVX-512), MASK and MASK_...
-   are their intrinsics; LARGER is the instruction for the maximum, if there is one. */
+   are their intrinsics; LARGER and SQUARE_ROOTS are the instructions for the maximum and the root, if there are such. */
 
 #define V TYPED(vector)
 #define VI TYPED(integers)
@@ -40,9 +40,13 @@ INLINE INTEGER TYPED(get_integer)(VI x, int l)
 }
 INLINE V TYPED(square_root)(V x)
 {
+#if defined(SQUARE_ROOTS)
+    return SQUARE_ROOTS(x);
+#else
     for (int l = 0; l < WIDTH; l++)
         x[l] = SQUARE_ROOT(x[l]);
     return x;
+#endif
 }
 
 #else

@@ -1,0 +1,301 @@
+/* The blocked engine for general matrices.
+
+   The method is LAPACK's: getrf, then X from Y U = I and X L = Y, as in trtri and getri (N. J. Higham, Accuracy and
+   Stability of Numerical Algorithms, 2nd ed., 2002, chapter 14). L is kept as LINPACK does, each block with its rows in
+   the order of its own time, since a later exchange of rows would change what other threads read. */
+
+/* Rows of U in a strip: C = inverse of L times (C - sum), for the unit lower triangle of L at k, the strip's own rows. */
+INLINE void NAME(upper_tile)(E *lu, ptrdiff_t ld, int strip, int first, int j)
+{
+    E sum[TILE_STRIPS][TILE_COLUMNS];
+    E *c = lu + strip * ld + j;
+    const int k = strip * WIDTH;
+    NAME(multiply_tile)(sum, lu + strip * ld, lu + j, ld, first, k, 1);
+    UNROLLED (n, 0, TILE_COLUMNS)
+        sum[0][n] = NAME(subtract)(c[n], sum[0][n]);
+    UNROLLED (r, 0, WIDTH - 1) {
+        const E l = NAME(select)(TYPED(greater)(TYPED(lanes)(), TYPED(all)(r)), lu[strip * ld + k + r], NAME(zero)());
+        UNROLLED (n, 0, TILE_COLUMNS) {
+#if PARTS == 1
+            const E u = {TYPED(all)(TYPED(get)(sum[0][n].re, r))};
+#else
+            const E u = {TYPED(all)(TYPED(get)(sum[0][n].re, r)), TYPED(all)(TYPED(get)(sum[0][n].im, r))};
+#endif
+            sum[0][n] = NAME(subtract_product)(sum[0][n], l, u);
+        }
+    }
+    UNROLLED (n, 0, TILE_COLUMNS)
+        c[n] = sum[0][n];
+}
+
+INLINE void NAME(lower_tile)(E *lu, ptrdiff_t ld, int strip, int first, int end, int j, const int strips)
+{
+    E sum[TILE_STRIPS][TILE_COLUMNS];
+    NAME(multiply_tile)(sum, lu + strip * ld, lu + j, ld, first, end, strips);
+    UNROLLED (s, 0, strips)
+        UNROLLED (n, 0, TILE_COLUMNS) {
+            E *c = lu + (strip + s) * ld + j + n;
+            *c = NAME(subtract)(*c, sum[s][n]);
+        }
+}
+
+/* Apply the finished columns first to end - 1 to the columns j to last - 1. */
+NOINLINE void NAME(apply)(const NAME(factors) * f, int first, int end, int j, int last)
+{
+    for (int n = j; n < last; n += TILE_COLUMNS)
+        for (int strip = first / WIDTH; strip < end / WIDTH; strip++)
+            NAME(upper_tile)(f->lu, f->ld, strip, first, n);
+#define LOWER_TILE(strips) NAME(lower_tile)(f->lu, f->ld, strip, first, end, n, strips)
+    for (int strip = end / WIDTH; strip < f->strips; strip += TILE_STRIPS)
+        for (int n = j; n < last; n += TILE_COLUMNS)
+            STRIPS(f->strips - strip, LOWER_TILE);
+#undef LOWER_TILE
+}
+
+/* Exchange rows i and k in the columns j to last - 1. */
+INLINE void NAME(exchange_two)(const NAME(factors) * f, int i, int k, int j, int last)
+{
+    if (i == k)
+        return;
+    REAL *x = NAME(element_at)(f->lu, f->ld, i, j), *y = NAME(element_at)(f->lu, f->ld, k, j);
+    for (int n = 0; n < (last - j) * PARTS; n++) {
+        const REAL z = x[n * WIDTH];
+        x[n * WIDTH] = y[n * WIDTH];
+        y[n * WIDTH] = z;
+    }
+}
+
+/* How the pivot of a column is found, lane by lane: the size of the largest so far, and its row. */
+typedef struct {
+    V largest, row;
+    VI seen;
+} NAME(search);
+
+/* A strip in its turn at column c of the panel at j: the column before is divided by its pivot, this one is completed. */
+INLINE void NAME(panel_strip)(const NAME(factors) * f, int strip, int j, const int c, const E *u, E inverse, V scale,
+                              NAME(search) * search, const bool edge)
+{
+    E *row = f->lu + strip * f->ld + j, l[PANEL_COLUMNS];
+    const V rows = NAME(rows_of)(strip), top = TYPED(all)((REAL)(j + c));
+    UNROLLED (q, 0, c)
+        l[q] = row[q];
+    if (c > 0) {
+        const E x = NAME(multiply)(NAME(scale)(l[c - 1], scale), inverse);
+        row[c - 1] = l[c - 1] = edge ? NAME(select)(TYPED(greater)(top, rows), l[c - 1], x) : x;
+    }
+    if (c == PANEL_COLUMNS)
+        return;
+    E sum = NAME(zero)();
+    UNROLLED (q, 0, c)
+        sum = NAME(add_product)(sum, l[q], u[q]);
+    E x = NAME(subtract)(row[c], sum);
+    if (edge)
+        UNROLLED (q, 0, c)
+            x = NAME(select)(TYPED(equal)(rows, TYPED(all)((REAL)(j + q))), u[q], x);
+    row[c] = x;
+    V size = NAME(size)(x);
+    if (edge) {
+        size = TYPED(select)(TYPED(greater)(top, rows), TYPED(all)(0), size);
+        size = TYPED(select)(TYPED(greater)(TYPED(all)((REAL)f->m), rows), size, TYPED(all)(0));
+    }
+    const VM larger = TYPED(greater)(size, search->largest);
+    search->largest = TYPED(select)(larger, size, search->largest);
+    search->row = TYPED(select)(larger, rows, search->row);
+    search->seen |= TYPED(bits)(size);
+}
+
+/* All strips in their turn at column c of the panel at j. */
+INLINE NAME(search) NAME(panel_column)(const NAME(factors) * f, int j, const int c, const E *u, E inverse, V scale)
+{
+    NAME(search) search = {TYPED(all)(0), TYPED(all)(0), TYPED(integer)(0)};
+    const int inner = (j + PANEL_COLUMNS) / WIDTH, last = f->m / WIDTH;
+    for (int strip = j / WIDTH; strip < f->strips; strip++)
+        NAME(panel_strip)(f, strip, j, c, u, inverse, scale, &search, strip < inner || strip >= last);
+    return search;
+}
+
+/* Factor the columns from j on, one after the other; LAPACK's info. Rows are exchanged in the whole block. */
+NOINLINE int NAME(factor_panel)(const NAME(factors) * f, int j, int block, int block_end)
+{
+    E u[PANEL_COLUMNS], inverse = NAME(zero)();
+    V scale = TYPED(all)(1);
+    UNROLLED (c, 0, PANEL_COLUMNS) {
+        const int top = j + c;
+        for (int q = 0; q < c; q++) {
+            const REAL *l = NAME(element_at)(f->lu, f->ld, j + q, j);
+            E sum = NAME(zero)();
+            for (int p = 0; p < q; p++)
+                sum = NAME(add_product)(sum, NAME(broadcast)(l + p * PARTS * WIDTH), u[p]);
+            u[q] = NAME(subtract)(NAME(broadcast)(l + c * PARTS * WIDTH), sum);
+        }
+        const NAME(search) search = NAME(panel_column)(f, j, c, u, inverse, scale);
+        if (!TYPED(any)(search.seen))
+            return top + 1;
+
+        /* The first of the largest; in a column with NaN any, as long as its pivot does not count as zero. */
+        const V largest = TYPED(largest)(search.largest);
+        const V before = TYPED(select)(TYPED(equal)(search.largest, largest), -search.row, TYPED(all)(-(REAL)f->m));
+        const bool number = TYPED(get)(largest, 0) > 0;
+        const int pivot = number ? (int)-TYPED(get)(TYPED(largest)(before), 0) : top;
+        f->pivots[top] = pivot;
+        NAME(exchange_two)(f, top, pivot, block, block_end);
+        /* As LAPACK does, guard against a reciprocal that overflows. */
+        scale = TYPED(select)(TYPED(greater)(TYPED(all)(SAFE_MINIMUM), largest), TYPED(all)(0x1p64f), TYPED(all)(1));
+        inverse = NAME(reciprocal)(NAME(scale)(NAME(broadcast)(NAME(element_at)(f->lu, f->ld, top, top)), scale));
+        NAME(store_lane)(f->inverse_diagonal + top * PARTS, 1, NAME(scale)(inverse, scale));
+        if (top == f->m - 1)
+            return 0;
+    }
+    NAME(panel_column)(f, j, PANEL_COLUMNS, u, inverse, scale);
+    return 0;
+}
+
+/* The columns of a strip from j on of a symmetric or Hermitian matrix, of which only the lower triangle is read. */
+INLINE void NAME(read_mirrored)(E *to, const struct matrix *matrix, int strip, int j, int count)
+{
+    const bool conjugate = matrix->symmetry == STACKINV_HERMITIAN;
+    const int i = strip * WIDTH, end = i + WIDTH - j < 0 ? 0 : i + WIDTH - j < count ? i + WIDTH - j : count;
+    const int first = i - j < 0 ? 0 : i - j < end ? i - j : end;
+    E above[WIDTH];
+    NAME(move_strip)(to, matrix, i, j, end, false, false);
+    NAME(move_strip)(above, matrix, i, j + first, end - first, false, true);
+    NAME(move_strip)(to + end, matrix, i, j + end, count - end, false, true);
+    if (conjugate)
+        for (int n = end; n < count; n++)
+            to[n] = NAME(conjugate)(to[n]);
+    for (int n = first; n < end; n++) {
+        const V rows = NAME(rows_of)(strip), column = TYPED(all)((REAL)(j + n));
+        const E x = conjugate ? NAME(conjugate)(above[n - first]) : above[n - first];
+        to[n] = NAME(select)(TYPED(greater)(column, rows), x, to[n]);
+        if (conjugate)
+            to[n] = NAME(select)(TYPED(equal)(column, rows), NAME(real)(to[n].re), to[n]);
+    }
+}
+
+/* The columns of a block. */
+INLINE void NAME(read_columns)(const struct matrix *matrix, int block, const bool mirrored)
+{
+    const NAME(factors) f = NAME(carve)(matrix);
+    const int j = block * BLOCK_COLUMNS, rest = f.m - j, count = rest < BLOCK_COLUMNS ? rest : BLOCK_COLUMNS;
+    const int padded = f.columns - j < BLOCK_COLUMNS ? f.columns - j : BLOCK_COLUMNS;
+    for (int strip = 0; strip < f.strips; strip++) {
+        E *to = f.lu + strip * f.ld + j;
+        if (mirrored)
+            NAME(read_mirrored)(to, matrix, strip, j, count);
+        else
+            NAME(move_strip)(to, matrix, strip * WIDTH, j, count, false, false);
+        for (int n = count; n < padded; n++)
+            to[n] = NAME(zero)();
+    }
+    if (matrix->rcond) {
+        REAL *sums = f.a_sums + (ptrdiff_t)block * f.columns;
+        for (int n = 0; n < f.columns; n++)
+            sums[n] = n >= j && n < j + count ? NAME(sum_column)(f.lu, f.ld, 0, n, 0, f.m) : 0;
+    }
+}
+
+static void NAME(lu_read_block)(const struct matrix *matrix, int block)
+{
+    NAME(read_columns)(matrix, block, false);
+}
+
+/* Apply a finished block to a later one. */
+static void NAME(lu_update_block)(const struct matrix *matrix, int done, int block)
+{
+    const NAME(factors) f = NAME(carve)(matrix);
+    const int first = done * BLOCK_COLUMNS, end = first + BLOCK_COLUMNS, j = block * BLOCK_COLUMNS;
+    const int last = j + BLOCK_COLUMNS < f.columns ? j + BLOCK_COLUMNS : f.columns;
+    for (int i = first; i < end; i++)
+        NAME(exchange_two)(&f, i, f.pivots[i], j, last);
+    NAME(apply)(&f, first, end, j, last);
+}
+
+/* Factor a block to which all before it have been applied; LAPACK's info, with which the matrix is at its end. */
+static int NAME(lu_factor_block)(const struct matrix *matrix, int block)
+{
+    const NAME(factors) f = NAME(carve)(matrix);
+    const int first = block * BLOCK_COLUMNS;
+    const int last = first + BLOCK_COLUMNS < f.columns ? first + BLOCK_COLUMNS : f.columns;
+    int info = 0;
+    for (int j = first; j < last && info == 0; j += PANEL_COLUMNS) {
+        if (j > first)
+            NAME(apply)(&f, first, j, j, j + PANEL_COLUMNS);
+        info = NAME(factor_panel)(&f, j, first, last);
+    }
+    return info;
+}
+
+/* Columns j.. of the rows x that solve X L = Y, from those behind. */
+INLINE void NAME(solve_lower_tile)(const NAME(factors) * f, E *x, int j, const int strips)
+{
+    E sum[TILE_STRIPS][TILE_COLUMNS];
+    const int end = f->m - j < TILE_COLUMNS ? f->m - j : TILE_COLUMNS;
+    NAME(multiply_tile)(sum, x, f->lu + j, f->ld, j + TILE_COLUMNS, f->m, strips);
+    UNROLLED_DOWN (c, TILE_COLUMNS - 1, 0)
+        if (c < end) {
+            UNROLLED (q, c + 1, TILE_COLUMNS)
+                if (q < end) {
+                    const E l = NAME(broadcast)(NAME(element_at)(f->lu, f->ld, j + q, j + c));
+                    UNROLLED (s, 0, strips)
+                        sum[s][c] = NAME(add_product)(sum[s][c], x[s * f->ld + j + q], l);
+                }
+            UNROLLED (s, 0, strips) { /* no negative zeros, as in NumPy's result */
+                E *at = x + s * f->ld + j + c;
+                *at = NAME(add)(NAME(subtract)(*at, sum[s][c]), NAME(zero)());
+            }
+        }
+}
+
+/* Rows of the inverse X, of which x holds those of Y: X L = Y, and the exchanges of columns. */
+INLINE void NAME(solve_rows)(const NAME(factors) * f, const struct matrix *matrix, int task, E *x,
+                             NAME(fetches) * fetches)
+{
+    const int from = task * TILE_STRIPS * WIDTH;
+    const int rest = f->strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
+#define SOLVE_LOWER_TILE(strips)                                                                                       \
+    NAME(fetch_lines)(&fetches->next, fetches->next_end, fetches->next_lines, false);                                  \
+    if (first == 0)                                                                                                    \
+        NAME(fetch_lines)(&fetches->result, fetches->result_end, fetches->result_lines, true);                         \
+    NAME(solve_lower_tile)(f, x, j, strips)
+    for (int end = f->columns, first; end > 0; end = first) {
+        first = (end - 1) / BLOCK_COLUMNS * BLOCK_COLUMNS;
+        for (int j = end - TILE_COLUMNS; j >= first; j -= TILE_COLUMNS)
+            STRIPS(strips, SOLVE_LOWER_TILE);
+        for (int j = (end < f->m ? end : f->m) - 1; j >= first; j--)
+            for (int s = 0; s < strips; s++) {
+                E *a = x + s * f->ld + j, *b = x + s * f->ld + f->pivots[j];
+                const E y = *a;
+                *a = *b;
+                *b = y;
+            }
+    }
+#undef SOLVE_LOWER_TILE
+    if (matrix->rcond)
+        for (int j = 0; j < f->m; j++) {
+            const int end = from + strips * WIDTH < f->m ? from + strips * WIDTH : f->m;
+            f->sums[(ptrdiff_t)task * f->columns + j] = NAME(sum_column)(x, f->ld, from / WIDTH, j, from, end);
+        }
+    for (int s = 0; s < strips; s++)
+        NAME(move_strip)(x + s * f->ld, matrix, from + s * WIDTH, 0, f->m, true, false);
+}
+
+/* Rows of the inverse, once all columns are factored. */
+static void NAME(lu_invert_rows)(const struct matrix *matrix, int task, void *work)
+{
+    const NAME(factors) f = NAME(carve)(matrix);
+    const int from = task * TILE_STRIPS * WIDTH, start = from / TILE_COLUMNS * TILE_COLUMNS;
+    const int rest = f.strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
+    const int tiles = (2 * f.columns - start) / TILE_COLUMNS, result_tiles = BLOCK_COLUMNS / TILE_COLUMNS;
+    NAME(fetches) fetches = NAME(plan_fetches)(&f, matrix, task, tiles, result_tiles);
+    E *x = (E *)work;
+    for (int s = 0; s < strips; s++)
+        for (int j = 0; j < start; j++)
+            x[s * f.ld + j] = NAME(zero)();
+#define INVERT_UPPER_TILE(strips)                                                                                      \
+    NAME(fetch_lines)(&fetches.next, fetches.next_end, fetches.next_lines, false);                                     \
+    NAME(invert_upper_tile)(&f, x, from, j, strips)
+    for (int j = start; j < f.m; j += TILE_COLUMNS)
+        STRIPS(strips, INVERT_UPPER_TILE);
+#undef INVERT_UPPER_TILE
+    NAME(solve_rows)(&f, matrix, task, x, &fetches);
+}

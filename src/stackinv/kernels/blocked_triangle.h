@@ -1,0 +1,76 @@
+/* The blocked engine for upper triangular matrices: rows of the inverse from Y U = I, as in trtri. */
+
+static void NAME(triangle_read_block)(const struct matrix *matrix, int block)
+{
+    const NAME(factors) f = NAME(carve)(matrix);
+    const int j = block * BLOCK_COLUMNS, end = j + BLOCK_COLUMNS < f.m ? j + BLOCK_COLUMNS : f.m;
+    const int padded = f.columns - j < BLOCK_COLUMNS ? f.columns : j + BLOCK_COLUMNS;
+    for (int strip = 0; strip * WIDTH < end; strip++) {
+        E *row = f.lu + strip * f.ld;
+        NAME(move_strip)(row + j, matrix, strip * WIDTH, j, end - j, false, false);
+        for (int n = end; n < padded; n++)
+            row[n] = NAME(zero)();
+    }
+    if (matrix->rcond) {
+        REAL *sums = f.a_sums + (ptrdiff_t)block * f.columns;
+        for (int n = 0; n < f.columns; n++)
+            sums[n] = n >= j && n < end && !matrix->transposed ? NAME(sum_column)(f.lu, f.ld, 0, n, 0, n + 1) : 0;
+        if (matrix->transposed)
+            for (int n = j; n < end; n++)
+                for (int i = 0; i <= n; i++)
+                    sums[i] += TYPED(get)(NAME(modulus)(NAME(broadcast)(NAME(element_at)(f.lu, f.ld, i, n))), 0);
+    }
+}
+
+/* Nothing to do: columns are factors as they are. */
+static void NAME(triangle_update_block)(const struct matrix *matrix, int done, int block)
+{
+    (void)matrix, (void)done, (void)block;
+}
+
+static int NAME(triangle_factor_block)(const struct matrix *matrix, int block)
+{
+    const NAME(factors) f = NAME(carve)(matrix);
+    for (int j = block * BLOCK_COLUMNS; j < f.m && j < (block + 1) * BLOCK_COLUMNS; j++) {
+        const E x = NAME(broadcast)(NAME(element_at)(f.lu, f.ld, j, j));
+        if (TYPED(get)(NAME(size)(x), 0) == 0)
+            return j + 1;
+        NAME(store_lane)(f.inverse_diagonal + j * PARTS, 1, NAME(reciprocal)(x));
+    }
+    return 0;
+}
+
+static void NAME(triangle_invert_rows)(const struct matrix *matrix, int task, void *work)
+{
+    const NAME(factors) f = NAME(carve)(matrix);
+    const int from = task * TILE_STRIPS * WIDTH, start = from / TILE_COLUMNS * TILE_COLUMNS;
+    const int rest = f.strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
+    const int end = from + strips * WIDTH < f.m ? from + strips * WIDTH : f.m;
+    const int tiles = (f.columns - start) / TILE_COLUMNS;
+    NAME(fetches) fetches = NAME(plan_fetches)(&f, matrix, task, tiles, tiles);
+    E *x = (E *)work;
+#define INVERT_UPPER_TILE(strips)                                                                                      \
+    NAME(fetch_lines)(&fetches.next, fetches.next_end, fetches.next_lines, false);                                     \
+    NAME(fetch_lines)(&fetches.result, fetches.result_end, fetches.result_lines, true);                                \
+    NAME(invert_upper_tile)(&f, x, from, j, strips)
+    for (int j = start; j < f.m; j += TILE_COLUMNS)
+        STRIPS(strips, INVERT_UPPER_TILE);
+#undef INVERT_UPPER_TILE
+    for (int s = 0; s < strips; s++) {
+        E *row = x + s * f.ld;
+        for (int j = 0; j < from; j++)
+            row[j] = NAME(zero)();
+        for (int j = from; j < f.m; j++)
+            row[j] = NAME(add)(row[j], NAME(zero)()); /* no negative zeros, as for general matrices */
+    }
+    if (matrix->rcond) {
+        REAL *sums = f.sums + (ptrdiff_t)task * f.columns;
+        for (int j = 0; j < f.m; j++)
+            sums[j] = matrix->transposed ? 0 : NAME(sum_column)(x, f.ld, from / WIDTH, j, from, end);
+        if (matrix->transposed)
+            for (int s = 0, i = from; s < strips; s++, i += WIDTH)
+                NAME(sum_rows)(sums + i, x + s * f.ld, f.m - i, from, f.m);
+    }
+    for (int s = 0; s < strips; s++)
+        NAME(move_strip)(x + s * f.ld, matrix, from + s * WIDTH, 0, f.m, true, false);
+}

@@ -1,0 +1,10 @@
+/* Both engines for one type. */
+#include "lanes.h"
+#include "lanes_triangle.h"
+#include "lanes_cholesky.h"
+#include "lanes_lu.h"
+#include "blocked.h"
+#include "blocked_triangle.h"
+#include "blocked_cholesky.h"
+#include "blocked_lu.h"
+#include "blocked_symmetric.h"

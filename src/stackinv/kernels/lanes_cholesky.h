@@ -1,0 +1,185 @@
+/* The lanes engine for Hermitian positive definite matrices, of which the lower triangle is read.
+
+   The method is LAPACK's (potrf, potri): A = L L^H, V from L^H V = I (from V L^H = I the residuals would grow with the
+   condition), and the inverse of A is V V^H. L and V are the two triangles of the tile and share its diagonal, which
+   holds that of V, 1 / L[i, i]; the inverse takes the place of L. */
+
+/* A block of sums in registers: += A B^H, by rows of both. */
+INLINE void NAME(add_row_products)(E sum[SMALL][SMALL], const int rows, const int columns, const E *a, const E *b,
+                                   ptrdiff_t ld, ptrdiff_t count)
+{
+    for (ptrdiff_t q = 0; q < count; q++)
+        UNROLLED (r, 0, rows)
+            UNROLLED (c, 0, columns)
+                sum[r][c] = NAME(add_product_conjugate)(sum[r][c], a[r * ld + q], b[c * ld + q]);
+}
+
+/* The block of L on the diagonal at k, from those to its left. */
+INLINE VI NAME(factor_diagonal)(E *t, ptrdiff_t ld, int k, const int rows, const int columns, VI info)
+{
+    E sum[SMALL][SMALL];
+    CLEAR(sum);
+    NAME(add_row_products)(sum, rows, columns, t + k * ld, t + k * ld, ld, k);
+    UNROLLED (c, 0, columns) {
+        E *row = t + (k + c) * ld + k;
+        UNROLLED (q, 0, c)
+            sum[c][c] = NAME(add_product_conjugate)(sum[c][c], row[q], row[q]);
+        const V square = row[c].re - sum[c][c].re, none = TYPED(all)(0);
+        /* What is no number is not singular either. */
+        const VM negative = TYPED(greater)(none, square) | TYPED(equal)(none, square);
+        const VM first = negative & TYPED(same)(info, TYPED(integer)(0));
+        info = TYPED(select_integer)(first, TYPED(integer)(k + c + 1), info);
+        const V inverse = 1 / TYPED(square_root)(square);
+        row[c] = NAME(real)(inverse);
+        UNROLLED (r, c + 1, rows) {
+            E *below = t + (k + r) * ld + k;
+            UNROLLED (q, 0, c)
+                sum[r][c] = NAME(add_product_conjugate)(sum[r][c], below[q], row[q]);
+            below[c] = NAME(scale)(NAME(subtract)(below[c], sum[r][c]), inverse);
+        }
+    }
+    return info;
+}
+
+/* The block of L at row i, below the one on the diagonal at k. */
+INLINE void NAME(factor_below)(E *t, ptrdiff_t ld, int i, int k, const int rows, const int columns)
+{
+    E sum[SMALL][SMALL];
+    CLEAR(sum);
+    NAME(add_row_products)(sum, rows, columns, t + i * ld, t + k * ld, ld, k);
+    UNROLLED (c, 0, columns) {
+        const E *above = t + (k + c) * ld + k;
+        UNROLLED (r, 0, rows) {
+            E *l = t + (i + r) * ld + k;
+            UNROLLED (q, 0, c)
+                sum[r][c] = NAME(add_product_conjugate)(sum[r][c], l[q], above[q]);
+            l[c] = NAME(scale)(NAME(subtract)(l[c], sum[r][c]), above[c].re);
+        }
+    }
+}
+
+/* A block of V, rows i.. and columns k.., from L^H V = I and those below it; the one on the diagonal (i == k) has
+   none. */
+INLINE void NAME(invert_lower)(E *t, ptrdiff_t ld, int i, int k, const int rows, const int columns, const bool diagonal)
+{
+    E sum[SMALL][SMALL];
+    CLEAR(sum);
+    if (!diagonal) {
+        for (int q = i + rows; q < k; q++)
+            UNROLLED (r, 0, rows)
+                UNROLLED (c, 0, columns)
+                    sum[r][c] = NAME(add_product_conjugate)(sum[r][c], t[q * ld + k + c], t[q * ld + i + r]);
+        UNROLLED (q, 0, columns)
+            UNROLLED (r, 0, rows)
+                UNROLLED (c, q, columns)
+                    sum[r][c] =
+                        NAME(add_product_conjugate)(sum[r][c], t[(k + q) * ld + k + c], t[(k + q) * ld + i + r]);
+    }
+    UNROLLED_DOWN (r, rows - 1, 0)
+        UNROLLED (c, diagonal ? r + 1 : 0, columns) {
+            E *v = t + i * ld + k + c;
+            UNROLLED (q, r + 1, rows)
+                if (!diagonal || q <= c)
+                    sum[r][c] = NAME(add_product_conjugate)(sum[r][c], v[q * ld], t[(i + q) * ld + i + r]);
+            v[r * ld] = NAME(scale)(NAME(subtract)(NAME(zero)(), sum[r][c]), t[(i + r) * ld + i + r].re);
+        }
+}
+
+/* A block of V V^H, on the diagonal (i == k) or below it. */
+INLINE void NAME(multiply_rows)(E *t, ptrdiff_t ld, const int m, int i, int k, const int rows, const int columns,
+                                const bool diagonal)
+{
+    E sum[SMALL][SMALL];
+    CLEAR(sum);
+    NAME(add_row_products)(sum, rows, columns, t + i * ld + i + rows, t + k * ld + i + rows, ld, m - (i + rows));
+    UNROLLED_DOWN (q, rows - 1, 0)
+        UNROLLED (r, 0, q + 1)
+            UNROLLED (c, 0, columns)
+                if (!diagonal || c <= r)
+                    sum[r][c] =
+                        NAME(add_product_conjugate)(sum[r][c], t[(i + r) * ld + i + q], t[(k + c) * ld + i + q]);
+    UNROLLED (r, 0, rows)
+        UNROLLED (c, 0, columns)
+            if (!diagonal || c <= r)
+                t[(i + r) * ld + k + c] = sum[r][c];
+}
+
+/* Invert the matrices of a tile; whether one of them is not positive definite. */
+INLINE bool NAME(cholesky_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E *t)
+{
+    const bool a_other = tile->a_single != (sizeof(REAL) == 4), out_other = tile->out_single != (sizeof(REAL) == 4);
+    const int blocks = BLOCKS(m);
+    const int lines = (int)((ptrdiff_t)m * m * PARTS * sizeof(REAL) / 64) * 2 / (3 * blocks * blocks) + 1;
+    ptrdiff_t fetched = 0;
+    V a_norm = TYPED(all)(0);
+    VI info = TYPED(integer)(0);
+
+    NAME(move)(t, ld, m, (char *const *)tile->a, tile->a_row, tile->a_column, false, a_other);
+    if (tile->rcond) {
+        NAME(mirror)(t, ld, m, true);
+        a_norm = NAME(norm1)(t, ld, 1, m, 0, m);
+    }
+#define FACTOR_DIAGONAL(rows, columns)                                                                                 \
+    NAME(fetch)(tile, lines, &fetched);                                                                                \
+    info = NAME(factor_diagonal)(t, ld, k, rows, columns, info)
+#define FACTOR_BELOW(rows, columns)                                                                                    \
+    NAME(fetch)(tile, lines, &fetched);                                                                                \
+    NAME(factor_below)(t, ld, START(i), k, rows, columns)
+#define INVERT_LOWER_DIAGONAL(rows, columns)                                                                           \
+    NAME(fetch)(tile, lines, &fetched);                                                                                \
+    NAME(invert_lower)(t, ld, k, k, rows, columns, true)
+#define INVERT_LOWER(rows, columns)                                                                                    \
+    NAME(fetch)(tile, lines, &fetched);                                                                                \
+    NAME(invert_lower)(t, ld, START(i), k, rows, columns, false)
+#define MULTIPLY_ROWS(rows, columns)                                                                                   \
+    NAME(fetch)(tile, lines, &fetched);                                                                                \
+    NAME(multiply_rows)(t, ld, m, START(i), k, rows, columns, false)
+#define MULTIPLY_ROWS_DIAGONAL(rows, columns)                                                                          \
+    NAME(fetch)(tile, lines, &fetched);                                                                                \
+    NAME(multiply_rows)(t, ld, m, START(i), START(i), rows, columns, true)
+    for (int b = 0; b < blocks; b++) {
+        const int k = START(b), columns = HEIGHT(b);
+        SIZES(columns, columns, FACTOR_DIAGONAL);
+        for (int i = b + 1; i < blocks; i++)
+            SIZES(HEIGHT(i), columns, FACTOR_BELOW);
+    }
+    for (int b = 0; b < blocks; b++) {
+        const int k = START(b);
+        SIZES(HEIGHT(b), HEIGHT(b), INVERT_LOWER_DIAGONAL);
+        for (int i = b - 1; i >= 0; i--)
+            SIZES(HEIGHT(i), HEIGHT(b), INVERT_LOWER);
+    }
+    for (int i = 0; i < blocks; i++) {
+        for (int b = 0; b < i; b++) {
+            const int k = START(b);
+            SIZES(HEIGHT(i), HEIGHT(b), MULTIPLY_ROWS);
+        }
+        SIZES(HEIGHT(i), HEIGHT(i), MULTIPLY_ROWS_DIAGONAL);
+    }
+    NAME(mirror)(t, ld, m, true);
+    const bool singular = NAME(finish)(tile, t, ld, m, a_norm, info);
+    NAME(move)(t, ld, m, tile->out, tile->out_row, tile->out_column, true, out_other);
+    return singular;
+}
+
+#define DEFINE_CHOLESKY(M)                                                                                             \
+    static bool NAME(cholesky_##M)(struct tile * tile)                                                                 \
+    {                                                                                                                  \
+        E t[M * M];                                                                                                    \
+        return NAME(cholesky_tile)(tile, M, M, t);                                                                     \
+    }
+SMALL_ORDERS(DEFINE_CHOLESKY)
+
+static size_t NAME(cholesky_work_size)(int m)
+{
+    return m <= SMALL ? 0 : (size_t)m * NAME(leading)(m) * sizeof(E);
+}
+
+static bool NAME(invert_cholesky)(struct tile *tile)
+{
+    const int m = tile->m;
+    switch (m) {
+        SMALL_CASES(cholesky)
+    }
+    return NAME(cholesky_tile)(tile, m, NAME(leading)(m), (E *)tile->work);
+}

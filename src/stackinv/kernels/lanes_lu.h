@@ -1,0 +1,304 @@
+/* The lanes engine for general matrices.
+
+   The method is LAPACK's: getrf, then the inverse from the factors as in getri (N. J. Higham, Accuracy and Stability of
+   Numerical Algorithms, 2nd ed., 2002, chapter 14). Each element of a factor is calculated as a sum over all that was
+   calculated before it, which is subtracted once (left-looking, or Crout's order). */
+
+/* Rows i.. of the panel at column k become rows of U: those above the panel's own. */
+INLINE void NAME(above)(E *t, ptrdiff_t ld, int i, int k, const int rows, const int columns)
+{
+    E sum[SMALL][SMALL];
+    CLEAR(sum);
+    NAME(add_products)(sum, rows, columns, t + i * ld, ld, 1, t + k, ld, i);
+    UNROLLED (r, 0, rows)
+        UNROLLED (c, 0, columns) {
+            E *u = t + (i + r) * ld + k + c;
+            UNROLLED (q, 0, r)
+                sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + i + q], t[(i + q) * ld + k + c]);
+            *u = NAME(subtract)(*u, sum[r][c]);
+        }
+}
+
+/* The other rows of the panel: what the columns to the left contribute, not yet subtracted. */
+INLINE void NAME(below)(E *sums, const int ls, const E *t, ptrdiff_t ld, int i, int k, const int rows,
+                        const int columns)
+{
+    E sum[SMALL][SMALL];
+    CLEAR(sum);
+    NAME(add_products)(sum, rows, columns, t + i * ld, ld, 1, t + k, ld, k);
+    UNROLLED (r, 0, rows)
+        UNROLLED (c, 0, columns)
+            sums[(i + r) * ls + c] = sum[r][c];
+}
+
+/* Rows `from` to from + rows - 1, none before `first`, exchanged with row k in the lanes that chose them for pivot. */
+INLINE void NAME(exchange_rows)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, int width, int k,
+                                int from, const int rows, int first, const int begin, const int end, VI pivot)
+{
+    VM mask[SMALL];
+    UNROLLED (n, 0, rows)
+        mask[n] = TYPED(same)(pivot, TYPED(integer)(from + n < first ? -1 : from + n));
+#define EXCHANGE(TYPE, SELECT, x, y)                                                                                   \
+    do {                                                                                                               \
+        const TYPE before = x;                                                                                         \
+        TYPE after = before;                                                                                           \
+        UNROLLED (n, 0, rows) {                                                                                        \
+            const TYPE other = y;                                                                                      \
+            y = SELECT(mask[n], before, other);                                                                        \
+            after = SELECT(mask[n], other, after);                                                                     \
+        }                                                                                                              \
+        x = after;                                                                                                     \
+    } while (0)
+    EXCHANGE(VI, TYPED(select_integer), order[k], order[from + n]);
+    EXCHANGE(E, NAME(select), column[k], column[from + n]);
+    UNROLLED (c, begin, end)
+        EXCHANGE(E, NAME(select), sums[k * ls + c], sums[(from + n) * ls + c]);
+    for (int j = 0; j < width; j++)
+        EXCHANGE(E, NAME(select), t[k * ld + j], t[(from + n) * ld + j]);
+#undef EXCHANGE
+}
+
+INLINE void NAME(exchange_columns)(V *top, char *const *at, int count)
+{
+    for (int j = 0; j < count; j++) {
+        V other;
+        TYPED(gather)(&other, at, j * (ptrdiff_t)sizeof(V), 1, false);
+        for (int l = 0; l < WIDTH; l++)
+            *(REAL *)(at[l] + j * (ptrdiff_t)sizeof(V)) = ((REAL *)(top + j))[l];
+        top[j] = other;
+    }
+}
+
+/* Row k exchanged with the row that each lane chose for pivot, lane by lane. */
+INLINE void NAME(exchange_lanes)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, int width, int k,
+                                 const int begin, const int end, VI pivot)
+{
+    INTEGER chosen[WIDTH], moved = 0;
+    memcpy(chosen, &pivot, sizeof chosen);
+    for (int l = 0; l < WIDTH; l++)
+        moved |= chosen[l] ^ k;
+    if (!moved)
+        return;
+    char *at[WIDTH];
+    for (int l = 0; l < WIDTH; l++) {
+        const ptrdiff_t row = chosen[l];
+        INTEGER *first = (INTEGER *)(order + k) + l, *other = (INTEGER *)(order + row) + l, before = *first;
+        *first = *other;
+        *other = before;
+        at[l] = (char *)(t + row * ld) + l * sizeof(REAL);
+    }
+    NAME(exchange_columns)((V *)(t + k * ld), at, width * PARTS);
+    for (int l = 0; l < WIDTH; l++)
+        at[l] = (char *)(column + chosen[l]) + l * sizeof(REAL);
+    NAME(exchange_columns)((V *)(column + k), at, PARTS);
+    for (int l = 0; l < WIDTH; l++)
+        at[l] = (char *)(sums + chosen[l] * ls + begin) + l * sizeof(REAL);
+    NAME(exchange_columns)((V *)(sums + k * ls + begin), at, (end - begin) * PARTS);
+}
+
+/* Exchange row k with the row that each lane chose for pivot: in the tile's first `width` columns, in the column at
+   hand, in the pending sums of columns from `begin` to end - 1, and in the order. */
+INLINE void NAME(exchange)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, const int m, int width,
+                           int k, const int begin, const int end, VI pivot)
+{
+    if (m <= SMALL)
+        NAME(exchange_rows)(t, ld, sums, ls, column, order, width, k, k + 1, m - 1 - k, 0, begin, end, pivot);
+    else if (m - 1 - k > FEW_ROWS)
+        NAME(exchange_lanes)(t, ld, sums, ls, column, order, width, k, begin, end, pivot);
+    else
+        for (int first = k + 1; first < m; first += 4)
+            NAME(exchange_rows)(t, ld, sums, ls, column, order, width, k, first < m - 4 ? first : m - 4, 4, first,
+                                begin, end, pivot);
+}
+
+/* The columns of a panel, one after the other: what they contribute to each other, pivots, exchanges, scaling. */
+INLINE VI NAME(panel)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *inverse_diagonal, VI *order, const int m,
+                      int width, int k, const int columns, VI info, const struct tile *tile, const int lines,
+                      ptrdiff_t *fetched)
+{
+    UNROLLED (c, 0, columns) {
+        E u[SMALL];
+        UNROLLED (q, 0, c) {
+            E sum = sums[(k + q) * ls + c];
+            UNROLLED (p, 0, q)
+                sum = NAME(add_product)(sum, t[(k + q) * ld + k + p], u[p]);
+            u[q] = t[(k + q) * ld + k + c] = NAME(subtract)(t[(k + q) * ld + k + c], sum);
+        }
+        if (m <= SMALL)
+            NAME(fetch)(tile, (m * PARTS * (int)sizeof(REAL) + 63) / 64, fetched);
+        const int top = k + c;
+        V largest = TYPED(all)(0);
+        VI seen = TYPED(integer)(0);
+        for (int i = top; i < m; i++) {
+            E sum = sums[i * ls + c];
+            UNROLLED (q, 0, c)
+                sum = NAME(add_product)(sum, t[i * ld + k + q], u[q]);
+            const E x = column[i] = NAME(subtract)(t[i * ld + top], sum);
+            V size = NAME(size)(x);
+            seen |= TYPED(bits)(size);
+            largest = TYPED(larger)(size, largest);
+        }
+        /* The first of the largest; in a column with NaN any, as long as its pivot does not count as zero. */
+        VI row = TYPED(integer)(top);
+        E pivot = column[top];
+        for (int i = m - 1; i >= top; i--) {
+            const VM chosen = TYPED(equal)(NAME(size)(column[i]), largest);
+            row = TYPED(select_integer)(chosen, TYPED(integer)(i), row);
+            pivot = NAME(select)(chosen, column[i], pivot);
+        }
+        NAME(exchange)(t, ld, sums, ls, column, order, m, width, top, c + 1, columns, row);
+
+        VM singular = TYPED(same)(seen, TYPED(integer)(0)) & TYPED(same)(info, TYPED(integer)(0));
+        info = TYPED(select_integer)(singular, TYPED(integer)(top + 1), info);
+        /* As LAPACK does, guard against a reciprocal that overflows. */
+        V scale = TYPED(select)(TYPED(greater)(TYPED(all)(SAFE_MINIMUM), largest), TYPED(all)(0x1p64f), TYPED(all)(1));
+        E inverse = NAME(reciprocal)(NAME(scale)(pivot, scale));
+        inverse_diagonal[top] = NAME(scale)(inverse, scale);
+        t[top * ld + top] = pivot;
+        for (int i = top + 1; i < m; i++)
+            t[i * ld + top] = NAME(multiply)(NAME(scale)(column[i], scale), inverse);
+    }
+    return info;
+}
+
+/* The columns of L at k, out of the tile. */
+INLINE void NAME(take_lower)(E *l, const int ls, E *t, ptrdiff_t ld, const int m, int k, const int columns)
+{
+    UNROLLED (r, 1, columns)
+        UNROLLED (c, 0, r) {
+            l[(k + r) * ls + c] = t[(k + r) * ld + k + c];
+            t[(k + r) * ld + k + c] = NAME(zero)();
+        }
+    for (int i = k + columns; i < m; i++)
+        UNROLLED (c, 0, columns) {
+            l[i * ls + c] = t[i * ld + k + c];
+            t[i * ld + k + c] = NAME(zero)();
+        }
+}
+
+/* A block of the Z that solves Z L = inverse of U, from those to its right. */
+INLINE void NAME(solve_lower)(E *t, ptrdiff_t ld, const E *l, const int ls, const int m, int i, int k, const int rows,
+                              const int columns)
+{
+    E sum[SMALL][SMALL], z[SMALL][SMALL];
+    CLEAR(sum);
+    NAME(add_products)(sum, rows, columns, t + i * ld + m - 1, ld, -1, l + (m - 1) * ls, -ls, m - (k + columns));
+    UNROLLED_DOWN (c, columns - 1, 0)
+        UNROLLED (r, 0, rows) {
+            UNROLLED_DOWN (q, columns - 1, c + 1)
+                sum[r][c] = NAME(add_product)(sum[r][c], z[r][q], l[(k + q) * ls + c]);
+            z[r][c] = NAME(subtract)(t[(i + r) * ld + k + c], sum[r][c]);
+        }
+    UNROLLED (r, 0, rows)
+        UNROLLED (c, 0, columns)
+            t[(i + r) * ld + k + c] = NAME(add)(z[r][c], NAME(zero)()); /* no negative zeros, as in NumPy's result */
+}
+
+/* Column k of Z belongs at order[k]. */
+INLINE void NAME(put_in_order)(E *t, const VI *order, const int m)
+{
+    E z[SMALL * SMALL];
+    for (int n = 0; n < m * m; n++)
+        z[n] = t[n];
+    for (int c = 0; c < m; c++)
+        for (int i = 0; i < m; i++) {
+            E x = z[i * m];
+            for (int k = 1; k < m; k++)
+                x = NAME(select)(TYPED(same)(order[k], TYPED(integer)(c)), z[i * m + k], x);
+            t[i * m + c] = x;
+        }
+}
+
+/* Invert the matrices of a tile; whether one of them is singular. `m` is a constant where it is small. */
+INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E *t, E *sums, E *column,
+                          E *inverse_diagonal, VI *order)
+{
+    const int blocks = BLOCKS(m), ls = m <= SMALL ? m : BLOCK;
+    const bool a_other = tile->a_single != (sizeof(REAL) == 4), out_other = tile->out_single != (sizeof(REAL) == 4);
+    V a_norm = TYPED(all)(0);
+    VI info = TYPED(integer)(0);
+
+    for (int i = 0; i < m; i++)
+        order[i] = TYPED(integer)(i);
+    /* The lines of a matrix by the number of blocks that are calculated. */
+    const int lines = (int)((ptrdiff_t)m * m * PARTS * sizeof(REAL) / 64) * 2 / (5 * blocks * blocks) + 1;
+    ptrdiff_t fetched = 0;
+    int width = 0; /* columns that are in the tile already */
+
+    for (int b = 0; b < blocks; b++) {
+        const int k = START(b), columns = HEIGHT(b);
+        while (width < k + columns) {
+            const int first = width;
+            width = NAME(read)(t, ld, m, order, first, tile, a_other);
+            if (tile->symmetry)
+                NAME(mirror)(t, ld, m, tile->symmetry == STACKINV_HERMITIAN);
+            if (tile->rcond)
+                a_norm = TYPED(maximum)(NAME(norm1)(t, ld, 1, m, first, width), a_norm);
+        }
+#define ABOVE(rows, columns)                                                                                           \
+    NAME(fetch)(tile, lines, &fetched);                                                                                \
+    NAME(above)(t, ld, START(i), k, rows, columns)
+        for (int i = 0; i < b; i++)
+            SIZES(HEIGHT(i), columns, ABOVE);
+#define BELOW(rows, columns)                                                                                           \
+    if (m > SMALL)                                                                                                     \
+        NAME(fetch)(tile, lines, &fetched);                                                                            \
+    NAME(below)(sums, ls, t, ld, START(i), k, rows, columns)
+        for (int i = b; i < blocks; i++)
+            SIZES(HEIGHT(i), columns, BELOW);
+#define PANEL(rows, columns)                                                                                           \
+    info = NAME(panel)(t, ld, sums, ls, column, inverse_diagonal, order, m, width, k, columns, info, tile, lines,      \
+                       &fetched)
+        SIZES(columns, columns, PANEL);
+    }
+    NAME(invert_factor)(tile, m, ld, t, inverse_diagonal, lines, &fetched);
+    for (int b = blocks - 1; b >= 0; b--) {
+        const int k = START(b), columns = HEIGHT(b);
+#define TAKE_LOWER(rows, columns) NAME(take_lower)(sums, ls, t, ld, m, k, columns)
+        SIZES(columns, columns, TAKE_LOWER);
+#define SOLVE_LOWER(rows, columns)                                                                                     \
+    if (m > SMALL)                                                                                                     \
+        NAME(fetch)(tile, lines, &fetched);                                                                            \
+    NAME(solve_lower)(t, ld, sums, ls, m, START(i), k, rows, columns)
+        for (int i = 0; i < blocks; i++)
+            SIZES(HEIGHT(i), columns, SOLVE_LOWER);
+    }
+
+    const bool singular = NAME(finish)(tile, t, ld, m, a_norm, info);
+    if (m <= SMALL) {
+        NAME(put_in_order)(t, order, m);
+        NAME(move)(t, ld, m, tile->out, tile->out_row, tile->out_column, true, out_other);
+    } else if (out_other)
+        NAME(move_in_order)(t, ld, m, order, (ptrdiff_t *)sums, tile, true);
+    else
+        NAME(move_in_order)(t, ld, m, order, (ptrdiff_t *)sums, tile, false);
+    return singular;
+}
+
+#define DEFINE_LU(M)                                                                                                   \
+    static bool NAME(lu_##M)(struct tile * tile)                                                                       \
+    {                                                                                                                  \
+        E t[M * M], sums[M * M], column[M], inverse_diagonal[M];                                                       \
+        VI order[M];                                                                                                   \
+        return NAME(lu_tile)(tile, M, M, t, sums, column, inverse_diagonal, order);                                    \
+    }
+SMALL_ORDERS(DEFINE_LU)
+
+static size_t NAME(lu_work_size)(int m)
+{
+    return m <= SMALL ? 0
+                      : ((size_t)m * NAME(leading)(m) + (size_t)m * BLOCK + 2 * (size_t)m) * sizeof(E) + m * sizeof(VI);
+}
+
+static bool NAME(invert_lu)(struct tile *tile)
+{
+    const int m = tile->m;
+    switch (m) {
+        SMALL_CASES(lu)
+    }
+    const ptrdiff_t ld = NAME(leading)(m);
+    E *t = (E *)tile->work;
+    E *sums = t + m * ld;
+    E *column = sums + m * BLOCK, *inverse_diagonal = column + m;
+    return NAME(lu_tile)(tile, m, ld, t, sums, column, inverse_diagonal, (VI *)(inverse_diagonal + m));
+}

@@ -1,0 +1,135 @@
+/* The lanes engine for upper triangular matrices, and for the factor U of the others (trtri). */
+
+/* A block of Y, the inverse of U, from U Y = I and the blocks below it; the one on the diagonal (i == k) has none. */
+INLINE void NAME(invert_upper)(E *t, ptrdiff_t ld, const E *inverse_diagonal, int i, int k, const int rows,
+                               const int columns, const bool diagonal)
+{
+    E sum[SMALL][SMALL], y[SMALL][SMALL];
+    CLEAR(sum);
+    if (!diagonal) {
+        UNROLLED_DOWN (q, columns - 1, 0)
+            UNROLLED (r, 0, rows)
+                UNROLLED (c, q, columns)
+                    sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + k + q], t[(k + q) * ld + k + c]);
+        NAME(add_products)(sum, rows, columns, t + i * ld + k - 1, ld, -1, t + (k - 1) * ld + k, -ld, k - (i + rows));
+    }
+    UNROLLED_DOWN (r, rows - 1, 0)
+        UNROLLED (c, diagonal ? r : 0, columns) {
+            UNROLLED_DOWN (q, diagonal ? c : rows - 1, r + 1)
+                sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + i + q], y[q][c]);
+            y[r][c] = diagonal && c == r
+                          ? inverse_diagonal[i + r]
+                          : NAME(multiply)(NAME(subtract)(NAME(zero)(), sum[r][c]), inverse_diagonal[i + r]);
+        }
+    UNROLLED (r, 0, rows)
+        UNROLLED (c, diagonal ? r : 0, columns)
+            t[(i + r) * ld + k + c] = y[r][c];
+}
+
+/* The same from Y U = I and the blocks to its left, as in trtri. */
+INLINE void NAME(invert_upper_large)(E *t, ptrdiff_t ld, const E *inverse_diagonal, int i, int k, const int rows,
+                                     const int columns)
+{
+    E sum[SMALL][SMALL], y[SMALL][SMALL];
+    const int next = i + rows, count = k - next;
+    CLEAR(sum);
+    UNROLLED (q, 0, rows)
+        UNROLLED (r, 0, q + 1)
+            UNROLLED (c, 0, columns)
+                sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + i + q], t[(i + q) * ld + k + c]);
+    NAME(add_products)(sum, rows, columns, t + i * ld + next, ld, 1, t + next * ld + k, ld, count);
+    UNROLLED (c, 0, columns)
+        UNROLLED (r, 0, rows) {
+            UNROLLED (q, 0, c)
+                sum[r][c] = NAME(add_product)(sum[r][c], y[r][q], t[(k + q) * ld + k + c]);
+            y[r][c] = NAME(multiply)(NAME(subtract)(NAME(zero)(), sum[r][c]), inverse_diagonal[k + c]);
+        }
+    UNROLLED (r, 0, rows)
+        UNROLLED (c, 0, columns)
+            t[(i + r) * ld + k + c] = y[r][c];
+}
+
+/* In place of U its inverse. From U Y = I both residuals are small for ill-conditioned matrices too, but they grow faster
+   with its order than from Y U = I, which LAPACK takes and which bounds only the left one. */
+INLINE void NAME(invert_factor)(const struct tile *tile, const int m, const ptrdiff_t ld, E *t,
+                                const E *inverse_diagonal, const int lines, ptrdiff_t *fetched)
+{
+    const int blocks = BLOCKS(m);
+#define DIAGONAL(rows, columns) NAME(invert_upper)(t, ld, inverse_diagonal, k, k, columns, columns, true)
+#define INVERT_UPPER(rows, columns)                                                                                    \
+    NAME(fetch)(tile, lines, fetched);                                                                                 \
+    NAME(invert_upper)(t, ld, inverse_diagonal, START(i), k, rows, columns, false)
+#define INVERT_UPPER_LARGE(rows, columns)                                                                              \
+    NAME(fetch)(tile, lines, fetched);                                                                                 \
+    NAME(invert_upper_large)(t, ld, inverse_diagonal, START(i), k, rows, columns)
+    if (m <= MEDIUM || tile->symmetry)
+        for (int b = blocks - 1; b >= 0; b--) {
+            const int k = START(b), columns = HEIGHT(b);
+            SIZES(columns, columns, DIAGONAL);
+            for (int i = b - 1; i >= 0; i--)
+                SIZES(HEIGHT(i), columns, INVERT_UPPER);
+        }
+    else
+        for (int b = 0; b < blocks; b++) {
+            const int k = START(b), columns = HEIGHT(b);
+            for (int i = 0; i < b; i++)
+                SIZES(HEIGHT(i), columns, INVERT_UPPER_LARGE);
+            SIZES(columns, columns, DIAGONAL);
+        }
+}
+
+/* Invert the upper triangles of a tile; whether one of them is singular. */
+INLINE bool NAME(triangle_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E *t, E *inverse_diagonal)
+{
+    const bool a_other = tile->a_single != (sizeof(REAL) == 4), out_other = tile->out_single != (sizeof(REAL) == 4);
+    const int blocks = BLOCKS(m);
+    const int lines = (int)((ptrdiff_t)m * m * PARTS * sizeof(REAL) / 64) * 2 / (blocks * blocks) + 1;
+    ptrdiff_t fetched = 0;
+    V a_norm = TYPED(all)(0);
+    VI info = TYPED(integer)(0);
+
+    NAME(move)(t, ld, m, (char *const *)tile->a, tile->a_row, tile->a_column, false, a_other);
+    for (int i = 0; i < m; i++) {
+        if (m <= SMALL)
+            NAME(fetch)(tile, (m * PARTS * (int)sizeof(REAL) + 63) / 64, &fetched);
+        for (int j = 0; j < i; j++)
+            t[i * ld + j] = NAME(zero)();
+        const E x = t[i * ld + i];
+        const VM zero = TYPED(equal)(NAME(size)(x), TYPED(all)(0)) & TYPED(same)(info, TYPED(integer)(0));
+        info = TYPED(select_integer)(zero, TYPED(integer)(i + 1), info);
+        inverse_diagonal[i] = NAME(reciprocal)(x);
+    }
+    if (tile->rcond)
+        a_norm = NAME(norm1)(t, tile->transposed ? 1 : ld, tile->transposed ? ld : 1, m, 0, m);
+    NAME(invert_factor)(tile, m, ld, t, inverse_diagonal, lines, &fetched);
+    for (int i = 0; i < m; i++)
+        for (int j = i; j < m; j++)
+            t[i * ld + j] = NAME(add)(t[i * ld + j], NAME(zero)()); /* no negative zeros, as for general matrices */
+    const bool singular = NAME(finish)(tile, t, ld, m, a_norm, info);
+    NAME(move)(t, ld, m, tile->out, tile->out_row, tile->out_column, true, out_other);
+    return singular;
+}
+
+#define DEFINE_TRIANGLE(M)                                                                                             \
+    static bool NAME(triangle_##M)(struct tile * tile)                                                                 \
+    {                                                                                                                  \
+        E t[M * M], inverse_diagonal[M];                                                                               \
+        return NAME(triangle_tile)(tile, M, M, t, inverse_diagonal);                                                   \
+    }
+SMALL_ORDERS(DEFINE_TRIANGLE)
+
+static size_t NAME(triangle_work_size)(int m)
+{
+    return m <= SMALL ? 0 : ((size_t)m * NAME(leading)(m) + (size_t)m) * sizeof(E);
+}
+
+static bool NAME(invert_triangle)(struct tile *tile)
+{
+    const int m = tile->m;
+    switch (m) {
+        SMALL_CASES(triangle)
+    }
+    const ptrdiff_t ld = NAME(leading)(m);
+    E *t = (E *)tile->work;
+    return NAME(triangle_tile)(tile, m, ld, t, t + m * ld);
+}
