@@ -26,6 +26,58 @@ def well_conditioned(shape, dtype="f8", seed=0):
     return np.take(a, rng.permutation(m), axis=-2).astype(dtype)
 
 
+STRUCTURES = ["pos", "sym", "her", "upper triangular", "lower triangular", "diagonal"]
+
+
+def structured(shape, structure, dtype="f8", seed=0):
+    """A stack of random well-conditioned matrices of this structure."""
+    rng = np.random.default_rng([seed, *shape])
+    m = shape[-1]
+    a = rng.standard_normal(shape)
+    if np.dtype(dtype).kind == "c":
+        a = a + 1j * rng.standard_normal(shape)
+    if structure == "pos":
+        a = a @ adjoint(a) / max(1, m) + np.eye(m)
+    elif structure in ("sym", "her"):  # with a zero first on the diagonal, so that it has to be pivoted
+        a = a + (adjoint(a) if structure == "her" else np.swapaxes(a, -1, -2))
+        a = a / 2 + 2 * m**0.5 * np.diag((-1.0) ** np.arange(m))
+        if m > 1:
+            a[..., 0, 0], a[..., 0, 1], a[..., 1, 0] = 0, 2 * m**0.5, 2 * m**0.5
+    elif "triangular" in structure:
+        a = triangle(a, structure) / m**0.5 + 2 * np.eye(m)
+    elif structure == "diagonal":
+        a = (a + 3) * np.eye(m)
+    return a.astype(dtype)
+
+
+def adjoint(a):
+    return np.conj(np.swapaxes(a, -1, -2))
+
+
+def triangle(a, structure):
+    return np.triu(a) if structure == "upper triangular" else np.tril(a)
+
+
+def hide_unread(a, structure):
+    """The same matrices with NaN wherever it should not be read."""
+    m = a.shape[-1]
+    if structure == "diagonal":
+        read = np.eye(m, dtype=bool)
+    else:
+        read = triangle(np.ones((m, m), bool), structure)
+    hidden = np.where(read, a, np.nan).astype(a.dtype)
+    if a.dtype.kind == "c" and structure in ("pos", "her"):
+        np.einsum("...ii->...i", hidden).imag = np.nan
+    return hidden
+
+
+def has_structure(x, structure):
+    """Exactly, element by element."""
+    mirrors = {"pos": adjoint(x), "her": adjoint(x), "sym": np.swapaxes(x, -1, -2), "diagonal": x * np.eye(x.shape[-1])}
+    other = triangle(x, structure) if "triangular" in structure else mirrors[structure]
+    return np.array_equal(x, other, equal_nan=True)
+
+
 def assert_inverses(actual, a, expected=None):
     """`actual` has NumPy's shape and type, and equals NumPy's inverses of `a` to rounding."""
     expected = np.linalg.inv(a) if expected is None else expected

@@ -195,14 +195,19 @@ for dtype in "fdFD":
     size = np.dtype(dtype).itemsize
     for m in [*range(1, 21), 33]:
         for n in (1, 2, 7, 9, 17, 33):
-            source = rng.standard_normal((n, m, m)).astype(dtype) + 2 * m * np.eye(m, dtype=dtype)
+            source = rng.standard_normal((n, m, m)).astype(dtype)
+            source = source + np.swapaxes(source, 1, 2) + 9 * m * np.eye(m, dtype=dtype)
             for part in (slice(0, n * m * m * size), slice(len(buffers[0]) - n * m * m * size, None)):
                 a, out = (x[part].view(dtype).reshape(n, m, m) for x in buffers)
                 for turned in (False, True):
                     a_view, out_view = (np.swapaxes(x, 1, 2) if turned else x for x in (a, out))
-                    a_view[...] = source
-                    stackinv.inv(a_view, out=out_view, dtype=dtype)
-                    assert np.abs(out_view @ source - np.eye(m)).max() < 1e-3
+                    for structure, matrices in (
+                        ("gen", source), ("pos", source), ("sym", source), ("upper triangular", np.triu(source)),
+                        ("lower triangular", np.tril(source)), ("diagonal", source * np.eye(m)),
+                    ):
+                        a_view[...] = source
+                        stackinv.inv(a_view, out=out_view, dtype=dtype, assume_a=structure)
+                        assert np.abs(out_view @ matrices - np.eye(m)).max() < 1e-3
 print("done")
 """
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -16,9 +16,9 @@ cdef Py_ssize_t dense_bytes(Py_ssize_t m, Py_ssize_t row, Py_ssize_t column, Py_
 # Results of more than this many bytes do not stay in the caches anyway, and go past them, ...
 cdef Py_ssize_t LEAST_STREAMED_BYTES = 32 << 20
 # ... by way of a copy, which should be worth it (twice as large where little arithmetic hides it), and stay in the
-# innermost cache.
+# caches of a core.
 cdef Py_ssize_t LEAST_STAGED_BYTES = 1 << 10
-cdef Py_ssize_t MOST_STAGED_BYTES = 8 << 10
+cdef Py_ssize_t MOST_STAGED_BYTES = 256 << 10
 
 
 cdef Py_ssize_t staged_bytes(const Stack *s, Py_ssize_t n, int lanes) noexcept nogil:
