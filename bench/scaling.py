@@ -16,12 +16,13 @@ ROUNDS = 3
 STACK_BYTES = 64 << 20
 
 
-def microseconds(name: str, threads: int, sizes: list[str]) -> list[float]:
+def microseconds(name: str, threads: int, sizes: list[str], assume_a: str = "gen") -> list[float]:
     spec = find_spec("stackinv")
     assert spec is not None
     assert spec.origin is not None
     script = Path(spec.origin).with_name("_contender.py")
-    output = subprocess.run([sys.executable, script, name, str(threads), *sizes], stdout=subprocess.PIPE, check=True)
+    command = [sys.executable, script, name, str(threads), assume_a, *sizes]
+    output = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     return [json.loads(line)["microseconds"] for line in output.stdout.splitlines()]
 
 

@@ -9,10 +9,18 @@ import time
 
 import numpy as np
 import pytest
-from conftest import NATIVE, assert_inverses, well_conditioned
+from conftest import (
+    NATIVE,
+    STRUCTURES,
+    assert_inverses,
+    has_structure,
+    hide_unread,
+    structured,
+    well_conditioned,
+)
 
 import stackinv
-from stackinv import _cli, _compare
+from stackinv import _cli, _compare, _contender
 
 
 @pytest.fixture
@@ -204,6 +212,8 @@ def test_truncated_archive_and_unwritable(invert, tmp_path, capsys):
         (["invert", "a.npy", "--on-singular", "ignore"], "ignore"),
         (["compare", "--m", "3,x"], "'x' is not a positive integer"),
         (["compare", "--m", "0"], "'0' is not a positive integer"),
+        (["compare", "--assume-a", "positive"], "--assume-a: invalid choice: 'positive'"),
+        (["invert", "a.npy", "--assume-a", "positive"], "--assume-a: invalid choice: 'positive'"),
         (["compare", "--stack-bytes", "-1"], "--stack-bytes"),
         (["nonsense"], "nonsense"),
         ([], "COMMAND"),
@@ -305,7 +315,7 @@ def test_compare_reports_a_contender_that_hangs_or_dies(tmp_path, monkeypatch):
     script = tmp_path / "_contender.py"
     script.write_text(
         "import sys, time, json\n"
-        "for size in sys.argv[3:]:\n"
+        "for size in sys.argv[4:]:\n"
         "    m = int(size.split(':')[0])\n"
         "    if m == 3: time.sleep(1000)\n"
         "    if m == 4: sys.exit('out of luck')\n"
@@ -320,13 +330,44 @@ def test_compare_reports_a_contender_that_hangs_or_dies(tmp_path, monkeypatch):
     assert "M = 4: failed (out of luck)" in table
 
 
-def test_contender_measures_what_it_says(tmp_path):
+@pytest.mark.parametrize("structure", ["gen", *STRUCTURES])
+def test_contender_measures_what_it_says(structure):
     """Each is timed alone, in the order given, with a line a size."""
     script = _compare.__file__.replace("_compare", "_contender")
-    for name in ("stackinv", "numpy", "scipy"):
+    for name in ("stackinv", "stackinv-out", "numpy", "scipy"):
         output = subprocess.run(
-            [sys.executable, script, name, "1", "2:50", "5:20"], capture_output=True, text=True, check=True, timeout=120
+            [sys.executable, script, name, "1", structure, "2:50", "5:20"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
         ).stdout
         lines = [json.loads(line) for line in output.splitlines()]
         assert [line["m"] for line in lines] == [2, 5]
         assert all(line["microseconds"] > 0 for line in lines)
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_contenders_invert_what_they_are_said_to(structure):
+    a = _contender.stack(100, 4, structure)
+    assert has_structure(a, structure)
+    for name in ("stackinv", "numpy"):
+        np.testing.assert_allclose(_contender.inverse(name, 1, structure, a)(), np.linalg.inv(a), atol=1e-9)
+
+
+def test_compare_by_structure(capsys):
+    assert _cli.main(["compare", "--m", "3", "--stack-bytes", "2000", "--workers", "1", "--assume-a", "pos"]) == 0
+    assert "(float64, assume_a='pos', 1 threads" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_invert_by_structure(tmp_path, capsys, structure):
+    a = structured((30, 4, 4), structure)
+    np.save(tmp_path / "a.npy", hide_unread(a, structure))
+    assert _cli.main(["invert", str(tmp_path / "a.npy"), "--assume-a", structure]) == 0
+    np.testing.assert_allclose(np.load(tmp_path / "a.inv.npy"), np.linalg.inv(a), atol=1e-12)
+    capsys.readouterr()
+    np.save(tmp_path / "a.npy", -np.ones((2, 3, 3)) * np.array([[[-1]], [[0]]]))
+    expected = "Singular matrix" + (" or not positive definite" if structure == "pos" else "")
+    assert _cli.main(["invert", str(tmp_path / "a.npy"), "--assume-a", structure]) == 1
+    assert f"{expected} (" in capsys.readouterr().err

@@ -99,6 +99,14 @@ def _parser() -> argparse.ArgumentParser:
     invert.add_argument(
         "--dtype", metavar="T", help="type of calculation and result: float32, float64, complex64 or complex128"
     )
+    invert.add_argument(
+        "--assume-a",
+        choices=_inv.STRUCTURES,
+        default="gen",
+        metavar="S",
+        help="what is known of the matrices, and not checked: gen (the default), pos, sym, her, 'upper triangular', "
+        "'lower triangular' or diagonal",
+    )
     invert.set_defaults(run=_invert)
 
     compare = commands.add_parser("compare", help="time stackinv against NumPy, SciPy, PyTorch and JAX on this machine")
@@ -111,6 +119,13 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--workers", type=_worker_count, metavar="N", help="threads for each contender")
     compare.add_argument(
         "--timeout", type=_positive, default=60, metavar="S", help="seconds until a contender counts as hung (60)"
+    )
+    compare.add_argument(
+        "--assume-a",
+        choices=_inv.STRUCTURES,
+        default="gen",
+        metavar="S",
+        help="structure of the matrices, as for invert",
     )
     compare.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the times (needs matplotlib)")
     compare.set_defaults(run=_run_compare)
@@ -141,7 +156,7 @@ def _run_compare(options: argparse.Namespace) -> None:
     if options.plot:
         _compare.check_plot(options.plot)
     workers = _workers.get_workers() if options.workers is None else options.workers
-    result = _compare.compare(options.m, options.stack_bytes, workers, options.timeout)
+    result = _compare.compare(options.m, options.stack_bytes, workers, options.timeout, options.assume_a)
     print(_compare.table(result))
     if options.plot:
         _compare.plot(result, options.plot)
@@ -162,8 +177,9 @@ def _invert(options: argparse.Namespace) -> None:
         inverse = _create(part, stack.shape, result_type)
         singular, first, worst = _invert_pieces(stack, inverse, options)
         if singular and options.on_singular == "raise":
+            indefinite = " or not positive definite" if options.assume_a == "pos" else ""
             raise np.linalg.LinAlgError(
-                f"{options.stack}: Singular matrix ({singular} of {_count(stack)} in the stack, first at index "
+                f"{options.stack}: Singular matrix{indefinite} ({singular} of {_count(stack)} in the stack, first at index "
                 f"{first}); nothing was written. --on-singular nan inverts the others"
             )
         if isinstance(inverse, np.memmap):
@@ -269,6 +285,7 @@ def _invert_pieces(
                 stack[piece],
                 out=inverse[piece],
                 dtype=options.dtype,
+                assume_a=options.assume_a,
                 workers=options.workers,
                 callback=lambda n, _, before=done: advance(before + n),  # type: ignore[misc]
             )

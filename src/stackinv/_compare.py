@@ -20,6 +20,7 @@ class Comparison:
 
     lengths: dict[int, int]
     workers: int
+    assume_a: str = "gen"
     times: dict[str, dict[int, float | str]] = field(default_factory=dict)
 
     def title(self, name: str) -> str:
@@ -27,12 +28,12 @@ class Comparison:
         return f"{CONTENDERS[name]} {importlib.metadata.version(name)}"
 
 
-def compare(orders: list[int], stack_bytes: int, workers: int, timeout: float) -> Comparison:
-    """Time every installed contender on float64 stacks of these orders and this size."""
-    result = Comparison({m: max(1, stack_bytes // (8 * m * m)) for m in orders}, workers)
+def compare(orders: list[int], stack_bytes: int, workers: int, timeout: float, assume_a: str = "gen") -> Comparison:
+    """Time every installed contender on float64 stacks of these orders, this size and this structure."""
+    result = Comparison({m: max(1, stack_bytes // (8 * m * m)) for m in orders}, workers, assume_a)
     for name in CONTENDERS:
         if name == "stackinv" or _installed(name):
-            result.times[name] = _time(name, result.lengths, workers, timeout)
+            result.times[name] = _time(name, result, timeout)
     return result
 
 
@@ -44,14 +45,15 @@ def _installed(name: str) -> bool:
     return True
 
 
-def _time(name: str, lengths: dict[int, int], workers: int, timeout: float) -> dict[int, float | str]:
+def _time(name: str, comparison: Comparison, timeout: float) -> dict[int, float | str]:
     """Times by order; a process that hangs or dies is started anew for the orders that remain."""
     times: dict[int, float | str] = {}
-    waiting = sorted(lengths)
+    waiting = sorted(comparison.lengths)
+    script = str(Path(__file__).with_name("_contender.py"))
     while waiting:
         line: str | None = ""
-        sizes = [f"{m}:{lengths[m]}" for m in waiting]
-        command = [sys.executable, str(Path(__file__).with_name("_contender.py")), name, str(workers), *sizes]
+        sizes = [f"{m}:{comparison.lengths[m]}" for m in waiting]
+        command = [sys.executable, script, name, str(comparison.workers), comparison.assume_a, *sizes]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stderr is not None
@@ -115,10 +117,14 @@ def table(result: Comparison) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     head = (
-        f"Microseconds a matrix (float64, {result.workers} threads, {platform.machine()}, Python "
+        f"Microseconds a matrix (float64, {_kind(result)}{result.workers} threads, {platform.machine()}, Python "
         f"{platform.python_version()}); in parentheses, how many times as fast stackinv is"
     )
     return "\n".join([head, "", lines[0], "  ".join("-" * width for width in widths), *lines[1:], *notes])
+
+
+def _kind(result: Comparison) -> str:
+    return "" if result.assume_a == "gen" else f"assume_a={result.assume_a!r}, "
 
 
 def check_plot(path: Path) -> None:
@@ -162,6 +168,6 @@ def plot(result: Comparison, path: Path) -> None:
         axes.minorticks_off()
         axes.grid(alpha=0.3)
     left.legend(frameon=False)
-    figure.suptitle(f"Inverting stacks of float64 matrices, {result.workers} threads", fontsize=11)
+    figure.suptitle(f"Inverting stacks of float64 matrices, {_kind(result)}{result.workers} threads", fontsize=11)
     figure.savefig(path)
     plt.close(figure)

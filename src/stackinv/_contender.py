@@ -1,6 +1,6 @@
-"""Times one library at inverting stacks, alone in a process of its own.
+"""Times one library at inverting stacks of a structure, alone in a process of its own.
 
-    python _contender.py NAME THREADS M:LENGTH [M:LENGTH ...]
+    python _contender.py NAME THREADS ASSUME_A M:LENGTH [M:LENGTH ...]
 
 Prints a line of JSON for each order: {"m": M, "microseconds": median time a matrix}. Run as a file, not as a module of
 the package, so that stackinv and its libraries are loaded for their own turn only.
@@ -28,17 +28,40 @@ def median_seconds(call: Callable[[], object], at_least: float = 0.4) -> float:
     return sorted(seconds)[len(seconds) // 2]
 
 
-def inverse(name: str, threads: int, a: Any) -> Callable[[], object]:
-    """The call to time."""
+def stack(length: int, m: int, assume_a: str) -> Any:
+    """Random matrices of this structure: well-conditioned, but for general ones, which are as they come."""
+    import numpy as np
+
+    a = np.random.default_rng(0).standard_normal((length, m, m))
+    if assume_a == "gen":
+        return a
+    for first in range(0, length, 1000):  # without a second stack
+        part = a[first : first + 1000]
+        transposed = part.swapaxes(-1, -2)
+        if assume_a == "pos":
+            part[:] = part @ transposed / m + np.eye(m)
+        elif assume_a in ("sym", "her"):
+            part[:] = part + transposed + 2 * m**0.5 * np.eye(m)
+        elif assume_a == "diagonal":
+            part[:] = (part + 3) * np.eye(m)
+        else:
+            part[:] = (np.triu if assume_a == "upper triangular" else np.tril)(part) / m**0.5 + 2 * np.eye(m)
+    return a
+
+
+def inverse(name: str, threads: int, assume_a: str, a: Any) -> Callable[[], object]:
+    """The call to time: the one for this structure, if the library has it."""
     module: Any = importlib.import_module({"scipy": "scipy.linalg", "stackinv-out": "stackinv"}.get(name, name))
     if name == "numpy":
         return lambda: module.linalg.inv(a)
     if name == "scipy":
         if "assume_a" not in inspect.signature(module.inv).parameters:  # before 1.17 SciPy takes one matrix
             return lambda: [module.inv(matrix, check_finite=False) for matrix in a]
-        return lambda: module.inv(a, check_finite=False, assume_a="gen")
+        return lambda: module.inv(a, check_finite=False, assume_a=assume_a)
     if name == "torch":
         tensor = module.from_numpy(a)
+        if assume_a == "pos":
+            return lambda: module.cholesky_inverse(module.linalg.cholesky(tensor))
         return lambda: module.linalg.inv(tensor)
     if name == "jax":
         module.config.update("jax_enable_x64", True)
@@ -46,23 +69,20 @@ def inverse(name: str, threads: int, a: Any) -> Callable[[], object]:
         return lambda: compiled(array).block_until_ready()
     if name == "stackinv-out":  # the result in memory that is there already, instead of new memory in each call
         out = a.copy()
-        return lambda: module.inv(a, workers=threads, out=out)
-    return lambda: module.inv(a, workers=threads)
+        return lambda: module.inv(a, workers=threads, out=out, assume_a=assume_a)
+    return lambda: module.inv(a, workers=threads, assume_a=assume_a)
 
 
 def main() -> None:
     """Read the arguments, time, print."""
-    name, threads = sys.argv[1], int(sys.argv[2])
+    name, threads, assume_a = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(threads)
     if hasattr(os, "sched_setaffinity"):  # for those that count the cores instead
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    for size in sys.argv[3:]:
+    for size in sys.argv[4:]:
         m, length = map(int, size.split(":"))
-        seconds = median_seconds(inverse(name, threads, rng.standard_normal((length, m, m))))
+        seconds = median_seconds(inverse(name, threads, assume_a, stack(length, m, assume_a)))
         print(json.dumps({"m": m, "microseconds": seconds / length * 1e6}), flush=True)
 
 

@@ -61,9 +61,7 @@ class SingularMatrixError(np.linalg.LinAlgError):
     (array([1, 2]),)
     """
 
-    def __init__(
-        self, indices: tuple[npt.NDArray[np.intp], ...], total: int, minor: int | None = None
-    ) -> None:
+    def __init__(self, indices: tuple[npt.NDArray[np.intp], ...], total: int, minor: int | None = None) -> None:
         text = "Singular matrix"
         if minor is not None:
             text += " or not positive definite"

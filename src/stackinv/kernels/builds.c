@@ -54,7 +54,7 @@ const struct build stackinv_builds[] = {
      "",
      baseline_runs,
      &stackinv_kernels_baseline,
-     {{192, 96, 112, 48}, {192, 96, 112, 48}, {192, 96, 112, 48}, {192, 96, 112, 48}},
+     {{192, 96, 112, 48}, {12, 12, 24, 24}, {96, 112, 40, 64}, {192, 256, 24, 256}},
      false},
 #endif
 };
