@@ -179,8 +179,8 @@ def _invert(options: argparse.Namespace) -> None:
         if singular and options.on_singular == "raise":
             indefinite = " or not positive definite" if options.assume_a == "pos" else ""
             raise np.linalg.LinAlgError(
-                f"{options.stack}: Singular matrix{indefinite} ({singular} of {_count(stack)} in the stack, first at index "
-                f"{first}); nothing was written. --on-singular nan inverts the others"
+                f"{options.stack}: Singular matrix{indefinite} ({singular} of {_count(stack)} in the stack, first at "
+                f"index {first}); nothing was written. --on-singular nan inverts the others"
             )
         if isinstance(inverse, np.memmap):
             inverse.flush()

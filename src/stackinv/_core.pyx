@@ -231,7 +231,7 @@ cdef int allocate(
             w.staged = template_matrices(s) * result_bytes(s)
             w.streamed = STACKINV_STREAMS and w.staged and n * result_bytes(s) > LEAST_STREAMED_BYTES
             w.work_offset = padded(w.staged)
-            w.per_thread = w.work_offset + padded(m * sizeof(number))
+            w.per_thread = w.work_offset + padded((w.unit + 1) * m * sizeof(number))
         else:
             w.lwork = workspace_length(tag, m, s.structure)
             w.ld = m if m < 32 else m + 8  # columns a power of two apart would fall into the same few sets of the cache

@@ -57,63 +57,85 @@ cdef double largest(const number *x, Py_ssize_t m) noexcept nogil:
     return result
 
 
-cdef bint take_reciprocals(number *x, const Stack *s, const Place *at) noexcept nogil:
-    """Those of the diagonal of a matrix, and its outcome; whether it is singular."""
-    cdef double norm = 0
+cdef bint take_reciprocals(number *x, Py_ssize_t count) noexcept nogil:
+    """Whether one of the numbers is zero."""
+    cdef bint zero = False
     cdef Py_ssize_t i
-    if number is float or number is floatcomplex:
-        read_diagonal(<float *> x, s, at.a)
-    else:
-        read_diagonal(<double *> x, s, at.a)
-    if s.rcond:
-        norm = largest(x, s.m)
-        (<double *> at.rcond)[0] = 0
-    for i in range(s.m):
-        if x[i] == 0:
-            (<int *> at.info)[0] = <int> i + 1
-            return True
-    for i in range(s.m):
+    for i in range(count):
+        zero |= x[i] == 0
         x[i] = 1 / x[i]
-    if s.rcond:
-        (<double *> at.rcond)[0] = 1 / norm / largest(x, s.m)
-    return False
+    return zero
+
+
+cdef int first_zero(const number *x, Py_ssize_t m) noexcept nogil:
+    """LAPACK's info: its number from 1 on, or 0 if there is none."""
+    cdef Py_ssize_t i
+    for i in range(m):
+        if x[i] == 0:
+            return <int> i + 1
+    return 0
 
 
 cdef Py_ssize_t invert_diagonals(
     const Stack *s, const Workspace *w, const number *_, int thread, Py_ssize_t first, Py_ssize_t last
 ) noexcept nogil:
-    """Invert matrices first to last - 1; how many of them are singular."""
+    """Invert matrices first to last - 1; how many of them are singular.
+
+    As many of them as a template has, or one, have their diagonals read, then inverted, then written.
+    """
     cdef char *template = own(w, thread)
     cdef number *x = <number *> (template + w.work_offset)
-    cdef Py_ssize_t size = result_bytes(s), singular = 0, found, n, k
+    cdef number *y = x + w.unit * s.m
+    cdef Py_ssize_t size = result_bytes(s), singular = 0, n, k
     cdef char *out
+    cdef bint zero, any_zero
     cdef Place at
     memset(template, 0, w.staged)
     while first < last:
         n = min(<Py_ssize_t> w.unit, last - first)
-        found = 0
         for k in range(n):
             at = locate(s, first + k)
-            out = template + k * size if w.staged else at.out
-            if take_reciprocals(x, s, &at):
-                found += 1
-                write_all(s, out, NAN)
-                continue
-            if not w.staged:
-                write_all(s, out, 0)
             if number is float or number is floatcomplex:
-                write_diagonal(<const float *> x, s, out)
+                read_diagonal(<float *> x + k * s.m * s.parts, s, at.a)
             else:
-                write_diagonal(<const double *> x, s, out)
+                read_diagonal(<double *> x + k * s.m * s.parts, s, at.a)
+            if s.rcond:
+                (<double *> at.rcond)[0] = largest(x + k * s.m, s.m)
+        any_zero = take_reciprocals(x, n * s.m)
+        for k in range(n):
+            out = template + k * size
+            if s.rcond or any_zero or not w.staged:
+                at = locate(s, first + k)
+                if s.rcond:
+                    (<double *> at.rcond)[0] = 1 / (<double *> at.rcond)[0] / largest(x + k * s.m, s.m)
+                if any_zero:
+                    if number is float or number is floatcomplex:
+                        read_diagonal(<float *> y, s, at.a)
+                    else:
+                        read_diagonal(<double *> y, s, at.a)
+                    (<int *> at.info)[0] = first_zero(y, s.m)
+                zero = any_zero and (<int *> at.info)[0]
+                if zero and s.rcond:
+                    (<double *> at.rcond)[0] = 0
+                if not w.staged:
+                    out = at.out
+                if zero or not w.staged:
+                    write_all(s, out, NAN if zero else 0)
+                if zero:
+                    singular += 1
+                    continue
+            if number is float or number is floatcomplex:
+                write_diagonal(<const float *> x + k * s.m * s.parts, s, out)
+            else:
+                write_diagonal(<const double *> x + k * s.m * s.parts, s, out)
         if w.staged:
             out = locate(s, first).out
             if w.streamed:
                 stream(out, template, n * size)
             else:
                 memcpy(out, template, n * size)
-            if found:
+            if any_zero:
                 memset(template, 0, w.staged)
-        singular += found
         first += n
     if w.streamed:
         stream_end()
