@@ -105,15 +105,29 @@ def lapack_engine():
     _core.use_build(None)
 
 
-@pytest.fixture(params=[(name, build) for name in ("lanes", "blocked") for build in BUILDS], ids="-".join)
-def engine(request):
-    """Each engine of our own calculates everything, with the kernels of each instruction set; its name."""
-    name, build = request.param
+OUR_ENGINES = [(name, build) for name in ("lanes", "blocked") for build in BUILDS]
+
+
+def forced(engine):
+    """The body of a fixture: this engine calculates everything, with the kernels of this instruction set; its name."""
+    name, build = engine
     _core.use_engine(name)
     _core.use_build(build)
     yield name
     _core.use_engine(None)
     _core.use_build(None)
+
+
+@pytest.fixture(params=OUR_ENGINES, ids="-".join)
+def engine(request):
+    """Each engine of our own."""
+    yield from forced(request.param)
+
+
+@pytest.fixture(params=[("lapack", BUILDS[0]), *OUR_ENGINES], ids="-".join)
+def any_engine(request):
+    """Each engine."""
+    yield from forced(request.param)
 
 
 @pytest.fixture

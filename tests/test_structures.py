@@ -6,8 +6,8 @@ import pickle
 import numpy as np
 import pytest
 import scipy.linalg
+import sklearn.datasets
 from conftest import (
-    BUILDS,
     NATIVE,
     STRUCTURES,
     assert_inverses,
@@ -16,6 +16,7 @@ from conftest import (
     structured,
     well_conditioned,
 )
+from scipy.spatial.distance import mahalanobis
 from test_parity import VIEWS
 
 import stackinv
@@ -27,17 +28,6 @@ ORDERS = {
     "blocked": [*range(1, 27), *range(31, 35), 47, 48, 49, 63, 64, 65, 66, 95, 96, 97, 127, 128, 129, 193],
     "lapack": [1, 2, 3, 10, 40, 100],
 }
-
-
-@pytest.fixture(params=[("lapack", BUILDS[0]), *((e, b) for e in ("lanes", "blocked") for b in BUILDS)], ids="-".join)
-def any_engine(request):
-    """Each engine, our own with the kernels of each instruction set, calculates everything; its name."""
-    name, build = request.param
-    _core.use_engine(name)
-    _core.use_build(build)
-    yield name
-    _core.use_engine(None)
-    _core.use_build(None)
 
 
 def lapack_info(a, structure):
@@ -288,6 +278,26 @@ def test_results_that_go_past_the_caches(structure):
         good = np.delete(result, singular, axis=0)
         np.testing.assert_array_equal(good, np.broadcast_to(good[:1], good.shape))
         assert_inverses(good[:1], a[1:2])
+
+
+@pytest.mark.parametrize("name", ["digits", "wine"])
+def test_mahalanobis_distances_of_real_data(name):
+    """From the covariances of each class and of random subsets, as SciPy calculates them one by one."""
+    x, classes = getattr(sklearn.datasets, f"load_{name}")(return_X_y=True)
+    rng = np.random.default_rng(0)
+    groups = [np.flatnonzero(classes == c) for c in np.unique(classes)]
+    groups += [rng.choice(len(x), 100, replace=False) for _ in range(60)]
+    covariances = np.stack([np.cov(x[rows].T) for rows in groups])
+    if name == "digits":  # integers: the variance of their rounding, without which pixels that are always 0 have none
+        covariances += np.eye(x.shape[1]) / 12
+    inverses = stackinv.inv(covariances, assume_a="pos")
+    assert has_structure(inverses, "pos")
+    rcond = stackinv.inv_ex(covariances, assume_a="pos").rcond
+    for rows, covariance, inverse, condition in zip(groups, covariances, inverses, 1 / rcond, strict=True):
+        mean = x[rows].mean(axis=0)
+        expected = [mahalanobis(point, mean, np.linalg.inv(covariance)) for point in x[:50]]
+        distances = np.sqrt(np.einsum("ki,ij,kj->k", x[:50] - mean, inverse, x[:50] - mean))
+        np.testing.assert_allclose(distances, expected, rtol=1e-16 * condition)
 
 
 def test_what_is_said_is_not_checked():

@@ -6,13 +6,6 @@ cdef extern from "stream.h":
     void stream_end() nogil
 
 
-cdef Py_ssize_t dense_bytes(Py_ssize_t m, Py_ssize_t row, Py_ssize_t column, Py_ssize_t size) noexcept nogil:
-    """Bytes of a matrix without gaps; 0 of any other, whose cache lines are not fetched early."""
-    if row == size * m and column == size or column == size * m and row == size:
-        return m * m * size
-    return 0
-
-
 # Results of more than this many bytes do not stay in the caches anyway, and go past them, ...
 cdef Py_ssize_t LEAST_STREAMED_BYTES = 32 << 20
 # ... by way of a copy, which should be worth it (twice as large where little arithmetic hides it), and stay in the

@@ -151,9 +151,20 @@ cdef void write_matrix(const real *source, Py_ssize_t ld, const Stack *s, char *
         copy_matrix(<double *> at, outer, inner, source, near, far, s.m, s.parts)
 
 
+cdef Py_ssize_t dense_bytes(Py_ssize_t m, Py_ssize_t row, Py_ssize_t column, Py_ssize_t size) noexcept nogil:
+    """Bytes of a matrix without gaps, 0 of any other."""
+    if row == size * m and column == size or column == size * m and row == size:
+        return m * m * size
+    return 0
+
+
 cdef void write_all(const Stack *s, char *at, double value) noexcept nogil:
     """The same number for all elements."""
     cdef double parts[2]
+    cdef Py_ssize_t size = (4 if s.out_single else 8) * s.parts
+    if value == 0 and dense_bytes(s.m, s.out_row, s.out_column, size):
+        memset(at, 0, s.m * s.m * size)
+        return
     parts[0] = parts[1] = value
     if s.out_single:
         copy_matrix(<float *> at, s.out_row, s.out_column, parts, 0, 0, s.m, s.parts)
