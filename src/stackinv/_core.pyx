@@ -479,9 +479,9 @@ cdef Py_ssize_t describe(
             s.ndim += 1
     if s.ndim == 0:
         s.a_strides[0] = s.out_strides[0] = 0
-    s.m = <blas_int> cnp.PyArray_DIM(a, ndim - 1)
-    if s.m != cnp.PyArray_DIM(a, ndim - 1):
-        raise ValueError(f"matrices of order {cnp.PyArray_DIM(a, ndim - 1)} are too large for LAPACK's integers")
+    s.m = cnp.PyArray_DIM(a, ndim - 1)
+    if <blas_int> s.m != s.m:
+        raise ValueError(f"matrices of order {s.m} are too large for LAPACK's integers")
     s.structure = structure
     row, column = ndim - 2, ndim - 1
     s.transposed = structure == LOWER_TRIANGULAR

@@ -43,7 +43,7 @@ cdef struct Stack:
     Py_ssize_t out_strides[62]
     Py_ssize_t info_strides[62]
     Py_ssize_t rcond_strides[62]
-    blas_int m
+    Py_ssize_t m                    # fits LAPACK's integers
     int parts                       # reals in an element: 1, or 2 for complex
     bint a_single
     bint out_single
