@@ -33,7 +33,7 @@ struct tile {
 };
 
 /* A matrix that is inverted in steps: its columns in blocks, one after the other, then its rows. Threads may share them;
-   all but `memory` stays as it is. */
+   all but what `factors` points to stays as it is. */
 struct matrix {
     int m;
     enum symmetry symmetry;
@@ -75,9 +75,9 @@ struct build {
     const char *features; /* that it needs, in NumPy's names, separated by spaces */
     bool (*runs_here)(void);
     const struct kernels *kernels;
-    int most_m[STACKINV_METHODS]
-              [4]; /* up to this order the lanes engine is the fastest; measured by bench/engines.py */
-    bool blocked;  /* whether the blocked engine is what comes then; else LAPACK */
+    /* Up to these orders the lanes engine is the fastest; measured by bench/engines.py. */
+    int most_m[STACKINV_METHODS][4];
+    bool blocked; /* whether the blocked engine is what comes then; else LAPACK */
 };
 
 extern const struct build stackinv_builds[];

@@ -50,7 +50,8 @@ INLINE void NAME(invert_upper_large)(E *t, ptrdiff_t ld, const E *inverse_diagon
 }
 
 /* In place of U its inverse. From U Y = I both residuals are small for ill-conditioned matrices too, but they grow faster
-   with its order than from Y U = I, which LAPACK takes and which bounds only the left one. */
+   with its order than from Y U = I, which LAPACK takes and which bounds only the left one. Symmetric matrices, for the
+   mean of whose inverse and its transpose both count, are always inverted the first way. */
 INLINE void NAME(invert_factor)(const struct tile *tile, const int m, const ptrdiff_t ld, E *t,
                                 const E *inverse_diagonal, const int lines, ptrdiff_t *fetched)
 {
