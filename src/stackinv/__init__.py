@@ -3,6 +3,7 @@
 from stackinv._config import show_config
 from stackinv._core import version as __version__
 from stackinv._inv import InvExResult, SingularMatrixError, inv, inv_ex
+from stackinv._patch import patch_numpy, unpatch_numpy
 from stackinv._workers import get_workers, set_workers
 
 __all__ = [
@@ -12,8 +13,10 @@ __all__ = [
     "get_workers",
     "inv",
     "inv_ex",
+    "patch_numpy",
     "set_workers",
     "show_config",
+    "unpatch_numpy",
 ]
 
 for _name in __all__:

@@ -1,4 +1,4 @@
-"""The command line: `stackinv invert`, `stackinv compare`, `stackinv info`."""
+"""The command line: `stackinv invert`, `stackinv run`, `stackinv compare`, `stackinv info`."""
 
 import argparse
 import contextlib
@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may not fit the terminal's encoding
-    options = _parser().parse_args(arguments)
+    arguments, program = _program_apart(sys.argv[1:] if arguments is None else list(arguments))
+    options = _parser().parse_args(arguments, argparse.Namespace(program=program))
     try:
         with _sigterm_as_interrupt():
             options.run(options)
@@ -109,6 +111,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     invert.set_defaults(run=_invert)
 
+    run = commands.add_parser(
+        "run",
+        help="run a Python program with numpy.linalg.inv replaced",
+        usage="stackinv run [-h] [--report] (SCRIPT.py | -m MODULE | -c CODE) [ARGUMENT ...]",
+        description="Run a Python program, and all Python processes that it starts, with numpy.linalg.inv replaced by "
+        "stackinv.inv. All else is as if python itself had been called.",
+    )
+    run.add_argument(
+        "--report",
+        action="store_true",
+        help="print at exit how many calls and matrices there were, by M, and the time that they took, to stderr",
+    )
+    run.set_defaults(run=_run)
+
     compare = commands.add_parser("compare", help="time stackinv against NumPy, SciPy, PyTorch and JAX on this machine")
     compare.add_argument(
         "--m", type=_orders, default=_orders("2,3,4,8,16,32,64,128,256,512"), metavar="M,M,...", help="orders"
@@ -133,6 +149,16 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="versions, BLAS, OpenMP and the default number of workers")
     info.set_defaults(run=lambda options: stackinv.show_config())
     return parser
+
+
+def _program_apart(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The arguments for this command line, and those for Python: all of `stackinv run` from its first foreign word."""
+    if arguments[:1] != ["run"]:
+        return arguments, []
+    own = 1
+    while arguments[own : own + 1] and arguments[own] in ("--report", "-h", "--help"):
+        own += 1
+    return arguments[:own], arguments[own:]
 
 
 def _worker_count(text: str) -> int:
@@ -161,6 +187,24 @@ def _run_compare(options: argparse.Namespace) -> None:
     if options.plot:
         _compare.plot(result, options.plot)
         print(f"\nDrawn in {options.plot}")
+
+
+def _run(options: argparse.Namespace) -> NoReturn:
+    """Become the Python that runs the program.
+
+    It finds the module `sitecustomize` of stackinv first, and so does every Python that it starts.
+    """
+    program = options.program
+    if not program or (program[0].startswith("-") and program[0] != "-" and program[0][:2] not in ("-m", "-c")):
+        given = f", not {program[0]}" if program else ""
+        raise _UsageError(f"run: expected SCRIPT.py, -m MODULE or -c CODE{given} (see stackinv run --help)")
+    path = [str(Path(__file__).with_name("_run")), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
+    if options.report:
+        environment["STACKINV_REPORT"] = f"{os.getpid()}:{tempfile.mkdtemp(prefix='stackinv-')}"
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(sys.executable, [sys.executable, *program], environment)
 
 
 def _invert(options: argparse.Namespace) -> None:

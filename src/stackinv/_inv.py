@@ -1,7 +1,7 @@
 """NumPy's contract: what the user meant by the arguments, and what comes back or is raised."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, SupportsIndex, get_args
 
 import numpy as np
@@ -45,6 +45,9 @@ class SingularMatrixError(np.linalg.LinAlgError):
     minor : int, optional
         For matrices that should be positive definite: the order of the first leading minor, of the first of them, that
         is not positive.
+    of : str, optional
+        What `total` is the number of matrices of. With dask it is one chunk, as others may not have been looked at;
+        the indices are those in the whole stack nevertheless.
 
     Attributes
     ----------
@@ -64,22 +67,29 @@ class SingularMatrixError(np.linalg.LinAlgError):
     (array([1, 2]),)
     """
 
-    def __init__(self, indices: tuple[npt.NDArray[np.intp], ...], total: int, minor: int | None = None) -> None:
+    def __init__(
+        self, indices: tuple[npt.NDArray[np.intp], ...], total: int, minor: int | None = None, of: str = "stack"
+    ) -> None:
         text = "Singular matrix"
         if minor is not None:
             text += " or not positive definite"
         if indices:
             first = tuple(int(axis[0]) for axis in indices)
-            text += f" ({len(indices[0])} of {total} in the stack, first at index {first})"
+            text += f" ({len(indices[0])} of {total} in the {of}, first at index {first})"
         if minor is not None:
             text += f": the leading minor of order {minor} is not positive"
         super().__init__(text)
         self.indices = indices
-        self._total = total
-        self._minor = minor
+        self._rest = total, minor, of
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.indices, self._total, self._minor)
+        return type(self), (self.indices, *self._rest)
+
+    def in_whole(self, offset: Sequence[int]) -> "SingularMatrixError":
+        """The error for a chunk that begins at `offset` in the stack."""
+        total, minor, _ = self._rest
+        indices = tuple(axis + start for axis, start in zip(self.indices, offset, strict=True))
+        return type(self)(indices, total, minor, "chunk")
 
 
 class InvExResult(NamedTuple):
@@ -104,9 +114,9 @@ def inv(
 
     Parameters
     ----------
-    a : array_like, shape (..., M, M)
+    a : array_like or dask.array.Array, shape (..., M, M)
         The matrix or matrices. Booleans and integers are taken as float64. Any strides and any byte order are read in
-        place, without a copy of the stack.
+        place, without a copy of the stack. A dask array gives a lazy one, see the notes.
     out : ndarray, shape (..., M, M), optional
         Where the result goes, as for a NumPy ufunc: the shape of `a`, any type that the result can be cast to within
         its kind. It may be `a` itself, which is then inverted in place, or overlap with it. If matrices are singular,
@@ -167,6 +177,14 @@ def inv(
     not depend on its place in the stack, on its neighbours or (save for large ones in a build without vector
     extensions) on `workers`.
 
+    The inverse of a dask array is calculated chunk by chunk when dask calculates it. The chunks along the axes of the
+    stack stay as they are; where the last two axes are split they are made one chunk, for which dask has to collect
+    parts of matrices. Wrong arguments, unsupported types and chunks of unknown size are errors at once, singular
+    matrices when their chunk is calculated: the error then counts those of its chunk and has their indices in the
+    whole stack. Each chunk is inverted by one thread unless `workers` says otherwise, as dask has a thread for each core
+    itself; `callback` is called where the chunk is inverted, with numbers of that chunk. An `out`, itself a dask array,
+    becomes the result.
+
     To multiply by an inverse, do not calculate it: `numpy.linalg.solve`, `scipy.linalg.cho_solve` and
     `scipy.linalg.solve_triangular` are faster and more accurate.
 
@@ -199,6 +217,11 @@ def inv(
         small = _core.invert_small(a, structure)
         if small is not None:
             return small
+    if is_lazy(a):
+        from stackinv import _dask
+
+        lazy: Array = _dask.inv(a, out, dtype, structure, on_singular, workers, callback)
+        return lazy
     array, wrap = _as_stack(a)
     result, info, _, singular = _invert(array, out, dtype, structure, workers, callback, with_rcond=False)
     if singular and on_singular == "raise":
@@ -255,9 +278,18 @@ def inv_ex(
     array([0.5, 0. ])
     """
     structure = assume_a if assume_a in STRUCTURES else _structure(assume_a)
+    if is_lazy(a):
+        from stackinv import _dask
+
+        return _dask.inv_ex(a, out, dtype, structure, workers, callback)
     array, wrap = _as_stack(a)
     result, info, rcond, _ = _invert(array, out, dtype, structure, workers, callback, with_rcond=True)
     return InvExResult(_returned(result, out, wrap), info[()], rcond[()])
+
+
+def is_lazy(a: object) -> bool:
+    """An array, or other collection, of dask's that has yet to be calculated."""
+    return type(a) is not np.ndarray and hasattr(a, "__dask_graph__") and a.__dask_graph__() is not None
 
 
 def _as_stack(a: npt.ArrayLike) -> tuple[Array, Callable[[Array], Array] | None]:
@@ -266,18 +298,24 @@ def _as_stack(a: npt.ArrayLike) -> tuple[Array, Callable[[Array], Array] | None]
     if type(a) is np.ndarray:
         array = a
     else:
-        if hasattr(a, "__dask_graph__"):
-            raise TypeError(
-                "a is a dask array, which stackinv would have to compute whole; "
-                "use dask.array.map_blocks(stackinv.inv, a) for a lazy result"
-            )
         array = np.asarray(a)
         wrap = getattr(a, "__array_wrap__", None)
-    if array.ndim < 2:
-        raise np.linalg.LinAlgError(f"{array.ndim}-dimensional array given. Array must be at least two-dimensional")
-    if array.shape[-1] != array.shape[-2]:
-        raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
+    check_square(array.shape)
     return array, wrap
+
+
+def check_square(shape: tuple[int, ...]) -> None:
+    """A shape (..., M, M), or NumPy's error."""
+    if len(shape) < 2:
+        raise np.linalg.LinAlgError(f"{len(shape)}-dimensional array given. Array must be at least two-dimensional")
+    if shape[-1] != shape[-2]:
+        raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
+
+
+def check_callback(callback: Progress | None) -> None:
+    """None or callable, or an error."""
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
 
 
 def _invert(
@@ -293,8 +331,7 @@ def _invert(
     """Result, info, rcond (or None) and the number of singular matrices."""
     if workers is not None:
         workers = _workers.resolve(workers)
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
+    check_callback(callback)
     calculation, result_type = types(array.dtype, dtype)
     if out is None:
         result = np.empty(array.shape, result_type)
@@ -345,15 +382,22 @@ def types(given: np.dtype[Any], dtype: npt.DTypeLike | None) -> tuple[np.dtype[A
 def _checked_out(out: Array, shape: tuple[int, ...], calculation: np.dtype[Any]) -> Array:
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a numpy.ndarray, not {type(out).__name__}")
-    if out.shape != shape:
-        raise ValueError(f"out has shape {out.shape}, expected {shape}")
-    if not np.can_cast(calculation, out.dtype, "same_kind"):
-        raise TypeError(
-            f"Cannot cast ufunc 'inv' output from {calculation!r} to {out.dtype!r} with casting rule 'same_kind'"
-        )
+    check_out(out.shape, out.dtype, shape, calculation)
     if not out.flags.writeable:
         raise ValueError("output array is read-only")
     return np.asarray(out)
+
+
+def check_out(
+    given: tuple[int, ...], dtype: np.dtype[Any], expected: tuple[int, ...], calculation: np.dtype[Any]
+) -> None:
+    """An `out` of this shape and type can take the result, or an error."""
+    if given != expected:
+        raise ValueError(f"out has shape {given}, expected {expected}")
+    if not np.can_cast(calculation, dtype, "same_kind"):
+        raise TypeError(
+            f"Cannot cast ufunc 'inv' output from {calculation!r} to {dtype!r} with casting rule 'same_kind'"
+        )
 
 
 def _apart(array: Array, result: Array) -> Array:

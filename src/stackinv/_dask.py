@@ -1,0 +1,112 @@
+"""dask arrays: `inv` and `inv_ex` chunk by chunk, when and where dask calculates them."""
+
+import functools
+import itertools
+import math
+from typing import Any, SupportsIndex
+
+import dask.array as da
+import numpy as np
+
+import stackinv
+from stackinv import _inv, _workers
+
+
+def inv(
+    a: Any,
+    out: Any,
+    dtype: Any,
+    structure: str,
+    on_singular: str,
+    workers: SupportsIndex | None,
+    callback: _inv.Progress | None,
+) -> Any:
+    """The lazy inverse of a dask array, in chunks that hold whole matrices."""
+    keywords = _keywords(dtype, structure, workers, callback)
+    a, result_type = _whole_matrices(a, out, dtype)
+    starts = tuple(tuple(itertools.accumulate(chunks, initial=0)) for chunks in a.chunks[:-2])
+    function = functools.partial(_inv_chunk, starts=starts, on_singular=on_singular, **keywords)
+    return _returned(a.map_blocks(function, token="inv", meta=a._meta.astype(result_type)), out)
+
+
+def inv_ex(
+    a: Any, out: Any, dtype: Any, structure: str, workers: SupportsIndex | None, callback: _inv.Progress | None
+) -> _inv.InvExResult:
+    """The three lazy results, which share the work on a chunk if they are computed together."""
+    keywords = _keywords(dtype, structure, workers, callback)
+    a, result_type = _whole_matrices(a, out, dtype)
+    function = functools.partial(_inv_ex_chunk, **keywords)
+    results = a.map_blocks(function, token="inv_ex", meta=a._meta.astype(object))
+
+    axes = tuple(range(a.ndim))
+
+    def part(k: int, meta: Any) -> Any:
+        name = f"inv_ex-{_inv.InvExResult._fields[k]}"
+        return da.blockwise(_part, axes[: meta.ndim], results, axes, k=k, token=name, meta=meta)
+
+    return _inv.InvExResult(
+        _returned(part(0, a._meta.astype(result_type)), out),
+        part(1, np.empty((0,) * (a.ndim - 2), np.intc)),
+        part(2, np.empty((0,) * (a.ndim - 2))),
+    )
+
+
+def _keywords(
+    dtype: Any, structure: str, workers: SupportsIndex | None, callback: _inv.Progress | None
+) -> dict[str, Any]:
+    """For the call on each chunk. dask has a thread for each core already, so that a call has but one by default."""
+    _inv.check_callback(callback)
+    if workers is not None:
+        _workers.resolve(workers)
+    return {"dtype": dtype, "assume_a": structure, "workers": 1 if workers is None else workers, "callback": callback}
+
+
+def _whole_matrices(a: Any, out: Any, dtype: Any) -> tuple[Any, np.dtype[Any]]:
+    """`a` in chunks that hold whole matrices, and the type of the result."""
+    if not isinstance(a, da.Array):
+        kind = f"{type(a).__module__.partition('.')[0]} {type(a).__name__}"
+        raise TypeError(
+            f"a is a lazy {kind}, expected an array of NumPy or dask "
+            "(an xarray.DataArray goes through xarray.apply_ufunc(stackinv.inv, ..., dask='allowed'))"
+        )
+    if not isinstance(a._meta, np.ndarray):
+        raise TypeError(f"the chunks of a are of type {type(a._meta).__name__}, expected numpy.ndarray")
+    if any(math.isnan(size) for chunks in a.chunks for size in chunks):
+        raise ValueError(
+            f"a has chunks of unknown size: shape {a.shape}, expected all to be known; "
+            "a.compute_chunk_sizes() finds them out"
+        )
+    _inv.check_square(a.shape)
+    calculation, result_type = _inv.types(a.dtype, dtype)
+    if out is not None:
+        if not isinstance(out, da.Array):
+            raise TypeError(f"out must be a dask array, as a is, not {type(out).__name__}")
+        _inv.check_out(out.shape, out.dtype, a.shape, calculation)
+    return a.rechunk({a.ndim - 2: -1, a.ndim - 1: -1}), result_type
+
+
+def _returned(result: Any, out: Any) -> Any:
+    """`out` made the result, which is how dask's own functions understand it."""
+    if out is None:
+        return result
+    da.core.handle_out(out, result.astype(out.dtype))
+    return out
+
+
+def _inv_chunk(
+    chunk: Any, *, starts: tuple[tuple[int, ...], ...], block_id: tuple[int, ...] = (), **keywords: Any
+) -> Any:
+    try:
+        return stackinv.inv(chunk, **keywords)
+    except stackinv.SingularMatrixError as error:
+        raise error.in_whole([axis[i] for axis, i in zip(starts, block_id[:-2], strict=True)]) from None
+
+
+def _inv_ex_chunk(chunk: Any, **keywords: Any) -> _inv.InvExResult:
+    return stackinv.inv_ex(chunk, **keywords)
+
+
+def _part(block: Any, k: int) -> Any:
+    while isinstance(block, list):  # of the one block along an axis that the part does not have
+        (block,) = block
+    return block[k]

@@ -1,0 +1,118 @@
+"""`numpy.linalg.inv` replaced by `stackinv.inv`, for those who cannot or would rather not change the call."""
+
+import inspect
+import os
+import threading
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+_lock = threading.RLock()
+_holders: set["_Patch"] = set()
+
+
+def inv(a: Any) -> Any:  # what NumPy's function does while it is patched, with NumPy's name and signature
+    from stackinv import inv  # it runs among NumPy's globals
+
+    return inv(a)
+
+
+# The function behind the one that asks other libraries' arrays first. Its code is exchanged and nothing else, so that
+# every name bound to it follows, also in modules that imported it long ago, and it stays the same object with the same
+# docstring and signature to those who pickle, dispatch on or compile it.
+_function: FunctionType = inspect.unwrap(np.linalg.inv)
+_numpys, _ours = _function.__code__, inv.__code__
+
+
+def _apply() -> None:
+    _function.__code__ = _ours if _holders else _numpys
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.RLock()  # whoever held it does not exist here
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+class _Patch:
+    """What `patch_numpy` returns: with it, the patch ends with the block."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        with _lock:
+            _holders.add(self)
+            _apply()
+
+    def __enter__(self) -> None:
+        with _lock:
+            self._depth += 1
+            _holders.add(self)
+            _apply()
+
+    def __exit__(self, *exception: object) -> None:
+        with _lock:
+            self._depth -= 1
+            if self._depth == 0:
+                _holders.discard(self)
+                _apply()
+
+
+def patch_numpy() -> _Patch:
+    """Make `numpy.linalg.inv`, and what NumPy builds on it, calculate by `stackinv.inv`.
+
+    As a statement, until `unpatch_numpy`; in a ``with`` statement, for its block, which may stand within others. It
+    holds for all threads of the process, and for every name that `numpy.linalg.inv` has been given by
+    ``from numpy.linalg import inv``, whenever that was. `numpy.linalg.tensorinv`, `numpy.linalg.matrix_power` with
+    negative exponents and ``numpy.matrix.I`` call it.
+
+    Returns
+    -------
+    context manager
+        Whose exit undoes this call. It may be ignored.
+
+    See Also
+    --------
+    unpatch_numpy : undo it.
+
+    Notes
+    -----
+    The function object remains NumPy's, with its docstring and its signature, and arrays of other libraries are
+    dispatched as before; only its code is exchanged. Child processes by ``fork`` inherit the patch, others call it
+    themselves: ``ProcessPoolExecutor(initializer=stackinv.patch_numpy)``, ``client.run(stackinv.patch_numpy)`` in
+    dask. The command ``stackinv run`` patches a program and all Python processes that it starts, without a change.
+
+    Examples
+    --------
+    >>> import numpy as np, stackinv
+    >>> a = np.array([[1., 2.], [3., 4.]])
+    >>> with stackinv.patch_numpy():
+    ...     np.linalg.inv(a)
+    array([[-2. ,  1. ],
+           [ 1.5, -0.5]])
+    """
+    return _Patch()
+
+
+def unpatch_numpy() -> None:
+    """Give `numpy.linalg.inv` back to NumPy at once, however often `patch_numpy` was called.
+
+    Harmless if it was not called at all. Blocks of ``with patch_numpy():`` that are still running go on with NumPy.
+
+    See Also
+    --------
+    patch_numpy : what this undoes.
+
+    Examples
+    --------
+    >>> import stackinv
+    >>> stackinv.patch_numpy()  # doctest: +ELLIPSIS
+    <...>
+    >>> stackinv.unpatch_numpy()
+    """
+    with _lock:
+        _holders.clear()
+        _apply()

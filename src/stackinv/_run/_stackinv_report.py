@@ -1,0 +1,129 @@
+"""How much goes through `inv` in a program that `stackinv run --report` runs, in all its processes.
+
+Each process counts in a file of its own, mapped into memory, so that nothing is lost however it ends. The first of them
+adds them up at its exit. None of NumPy is needed for that.
+"""
+
+import atexit
+import functools
+import mmap
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+_FIELDS = 4  # M, calls, matrices, nanoseconds
+_ROWS = 1024
+_OTHERS = sys.maxsize  # the M of the last row, if there are more orders than rows
+
+_first, _, _directory = os.environ["STACKINV_REPORT"].partition(":")
+
+
+class _Counts:
+    """The counts of this process."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        self.lock = threading.Lock()
+        self.rows: dict[int, int] = {}
+        self.table = memoryview(self._mapping(_ROWS * _FIELDS * 8)).cast("q", (_ROWS, _FIELDS))
+
+    @staticmethod
+    def _mapping(size: int) -> mmap.mmap:
+        try:
+            descriptor, _ = tempfile.mkstemp(dir=_directory)
+        except OSError:  # the first process has ended before, and nobody will read it
+            return mmap.mmap(-1, size)
+        try:
+            os.truncate(descriptor, size)
+            return mmap.mmap(descriptor, size)
+        finally:
+            os.close(descriptor)
+
+    def add(self, m: int, matrices: int, nanoseconds: int) -> None:
+        with self.lock:
+            row = self.rows.setdefault(m, min(len(self.rows), _ROWS - 1))
+            self.table[row, 0] = m if row < _ROWS - 1 else _OTHERS
+            self.table[row, 1] += 1
+            self.table[row, 2] += matrices
+            self.table[row, 3] += nanoseconds
+
+
+def count(stackinv: ModuleType) -> None:
+    """Count the calls of its functions from now on, and those of each child process apart."""
+    counts = _Counts()
+    os.register_at_fork(after_in_child=counts.begin)
+    for name in ("inv", "inv_ex"):
+        setattr(stackinv, name, _counted(getattr(stackinv, name), counts, stackinv))
+
+
+def _counted(function: Callable[..., Any], counts: _Counts, stackinv: ModuleType) -> Callable[..., Any]:
+    import numpy as np
+
+    def add(a: Any, start: int) -> None:
+        nanoseconds = time.perf_counter_ns() - start
+        if not stackinv._inv.is_lazy(a):  # whose chunks are counted
+            *stack, m, _ = np.shape(a)
+            counts.add(m, int(np.prod(stack, dtype=np.int64)), nanoseconds)
+
+    @functools.wraps(function)
+    def inv(a: Any, *args: Any, **kwargs: Any) -> Any:
+        start = time.perf_counter_ns()
+        try:
+            result = function(a, *args, **kwargs)
+        except stackinv.SingularMatrixError:
+            add(a, start)
+            raise
+        add(a, start)
+        return result
+
+    return inv
+
+
+def _sums() -> tuple[dict[int, list[int]], int]:
+    """Calls, matrices and nanoseconds by M, and the number of processes they were in."""
+    sums: dict[int, list[int]] = {}
+    processes = 0
+    for path in Path(_directory).iterdir():
+        table = memoryview(path.read_bytes()).cast("q").tolist()
+        rows = [table[i : i + _FIELDS] for i in range(0, len(table), _FIELDS)]
+        processes += any(calls for _, calls, _, _ in rows)
+        for m, *values in rows:
+            if values[0]:
+                sums[m] = [a + b for a, b in zip(sums.get(m, (0, 0, 0)), values, strict=True)]
+    return sums, processes
+
+
+def _print() -> None:
+    if os.getpid() != int(_first):  # a fork of it
+        return
+    sums, processes = _sums()
+    shutil.rmtree(_directory, ignore_errors=True)
+    print(_text(sums, processes), file=sys.stderr)
+
+
+def _text(sums: dict[int, list[int]], processes: int) -> str:
+    if not sums:
+        return "stackinv: no matrix was inverted"
+    lines = [
+        f"stackinv: matrices inverted in {processes} process{'es' if processes > 1 else ''}",
+        f"{'M':>7} {'calls':>13} {'matrices':>15} {'seconds':>10} {'µs a matrix':>12}",
+    ]
+    total = [sum(column) for column in zip(*sums.values(), strict=True)]
+    for m, (calls, matrices, nanoseconds) in [*sorted(sums.items()), ("all", total)]:
+        name = "others" if m == _OTHERS else m
+        each = f"{nanoseconds / 1e3 / matrices:.4g}" if matrices else "-"
+        lines.append(f"{name:>7} {calls:>13,} {matrices:>15,} {nanoseconds / 1e9:>10.3g} {each:>12}")
+    return "\n".join(lines)
+
+
+if os.getpid() == int(_first):
+    atexit.register(_print)
