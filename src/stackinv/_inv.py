@@ -181,9 +181,9 @@ def inv(
     stack stay as they are; where the last two axes are split they are made one chunk, for which dask has to collect
     parts of matrices. Wrong arguments, unsupported types and chunks of unknown size are errors at once, singular
     matrices when their chunk is calculated: the error then counts those of its chunk and has their indices in the
-    whole stack. Each chunk is inverted by one thread unless `workers` says otherwise, as dask has a thread for each core
-    itself; `callback` is called where the chunk is inverted, with numbers of that chunk. An `out`, itself a dask array,
-    becomes the result.
+    whole stack. Each chunk is inverted by one thread unless `workers` says otherwise, as dask has a thread for each
+    core itself; `callback` is called where the chunk is inverted, with numbers of that chunk. An `out`, itself a dask
+    array, becomes the result.
 
     To multiply by an inverse, do not calculate it: `numpy.linalg.solve`, `scipy.linalg.cho_solve` and
     `scipy.linalg.solve_triangular` are faster and more accurate.
