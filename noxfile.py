@@ -6,6 +6,8 @@
 
 """What is checked: `nox` runs the usual sessions, `nox -l` lists all."""
 
+import os
+
 import nox
 
 nox.needs_version = ">=2025.2.9"
@@ -22,8 +24,24 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def numpy_suite(session: nox.Session) -> None:
     """Run NumPy's own linalg tests with inv replaced."""
-    session.install(".[test]")
-    session.run("python", "tests/numpy_suite.py", *session.posargs)
+    session.install(".", "pytest", "hypothesis")
+    options = ["-c", os.devnull, "-p", "no:cacheprovider", "-q", "--pyargs", "numpy.linalg", "numpy.matrixlib"]
+    session.run("stackinv", "run", "--report", "-m", "pytest", *options, *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
+def downstream(session: nox.Session) -> None:
+    """Run tests of statsmodels and scikit-learn, with inv replaced and without, and compare."""
+    session.install(".", "pytest", "pytest-xdist", "numpy==2.4.6", "scipy==1.17.1", "pandas==3.1.1")
+    session.install("statsmodels==0.15.0", "scikit-learn==1.9.1", "matplotlib")
+    session.run("python", "bench/downstream.py", *session.posargs)
+
+
+@nox.session(default=False)
+def torch(session: nox.Session) -> None:
+    """Run the tests beside PyTorch, which is too large for the test extra."""
+    session.install(".[test]", "torch")
+    session.run("pytest", "tests/test_neighbours.py", *session.posargs)
 
 
 @nox.session
@@ -39,14 +57,14 @@ def lint(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def typing(session: nox.Session) -> None:
     """Check the types."""
-    session.install("mypy", "numpy", "scipy-stubs", "matplotlib")
+    session.install("mypy", "numpy", "scipy-stubs", "matplotlib", "dask[array]")
     session.run("mypy", "--strict", "src/stackinv")
 
 
 @nox.session
 def portable(session: nox.Session) -> None:
-    """Build without OpenMP and without vector extensions, and run the tests."""
-    session.install("-Csetup-args=-Dopenmp=disabled", "-Csetup-args=-Dvectors=false", ".[test]")
+    """Build without vector extensions, and run the tests."""
+    session.install("-Csetup-args=-Dvectors=false", ".[test]")
     session.run("pytest", *session.posargs)
 
 

@@ -1,6 +1,7 @@
 """Threads, processes, signals and memory: nothing hangs, crashes or is left changed."""
 
 import os
+import platform
 import subprocess
 import sys
 import textwrap
@@ -248,7 +249,7 @@ def test_multiprocessing(method, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_forked_child_is_serial_and_its_children_too():
+def test_forked_child_is_serial_unless_told_otherwise_and_its_children_too():
     assert (
         run(
             FORK
@@ -256,7 +257,9 @@ def test_forked_child_is_serial_and_its_children_too():
     assert task(0)
     if (child := os.fork()) == 0:
         assert stackinv.get_workers() == 1
-        assert task(1)
+        with stackinv.set_workers(2):
+            assert stackinv.get_workers() == 2
+            assert task(1)
         if (grandchild := os.fork()) == 0:
             os._exit(0 if task(2) else 1)
         os._exit(os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1]))
@@ -267,6 +270,100 @@ def test_forked_child_is_serial_and_its_children_too():
         )
         == "done\n"
     )
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_a_forked_child_has_threads_of_its_own_and_they_are_used_again():
+    output = run("""
+    import os
+    import numpy as np, stackinv
+    stackinv._workers.available_cpus = lambda: 4
+    a = np.broadcast_to(3 * np.eye(20), (3000, 20, 20))
+
+    def threads():
+        before = len(os.listdir("/proc/self/task"))
+        for _ in range(20):
+            assert (stackinv.inv(a, workers=4) == np.eye(20) / 3).all()
+        return len(os.listdir("/proc/self/task")) - before
+
+    print(threads(), flush=True)
+    if (child := os.fork()) == 0:
+        print(threads(), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+    print(threads())
+    """)
+    assert output.split() == ["3", "3", "0"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_first_imported_in_a_forked_child():
+    output = run("""
+    import os
+    import numpy as np
+    from sklearn.cluster import KMeans
+    KMeans(2, n_init=1, random_state=0).fit(np.random.default_rng(0).random((5000, 2)))  # OpenMP's threads
+    if (child := os.fork()) == 0:
+        import stackinv
+        a = np.random.default_rng(0).standard_normal((2000, 20, 20)) + 40 * np.eye(20)
+        os._exit(0 if np.allclose(stackinv.inv(a, workers=2) @ a, np.eye(20)) else 1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """)
+    assert output == "0\n"
+
+
+def test_threads_are_still_between_calls():
+    output = run("""
+    import time
+    import numpy as np, stackinv
+    a = np.broadcast_to(3 * np.eye(20), (3000, 20, 20))
+    busy = 0
+    for _ in range(20):
+        stackinv.inv(a, workers=2)
+        start = time.process_time()
+        time.sleep(0.02)
+        busy += time.process_time() - start
+    print(busy)
+    """)
+    assert float(output) < 0.1, "of 0.4 s in which there was nothing to do"
+
+
+ROUNDING_UP = {"x86_64": 0x800, "aarch64": 0x400000, "arm64": 0x400000}.get(platform.machine())
+
+
+@pytest.mark.skipif(ROUNDING_UP is None, reason="the number of the rounding mode is not known here")
+def test_the_callers_rounding_holds_in_all_threads_and_afterwards():
+    output = run(f"""
+    import ctypes, ctypes.util
+    import numpy as np, stackinv
+    libm = ctypes.CDLL(ctypes.util.find_library("m"))
+    stackinv._workers.available_cpus = lambda: 4
+    a = np.random.default_rng(0).standard_normal((5000, 20, 20)) + 40 * np.eye(20)
+    to_nearest = stackinv.inv(a, workers=4)
+    libm.fesetround({ROUNDING_UP})
+    up = stackinv.inv(a, workers=4)
+    kept = libm.fegetround()
+    up_by_one = stackinv.inv(a, workers=1)
+    libm.fesetround(0)
+    print(kept == {ROUNDING_UP}, np.array_equal(up, up_by_one), np.array_equal(up, to_nearest))
+    print(np.array_equal(stackinv.inv(a, workers=4), to_nearest))
+    """)
+    assert output.split() == ["True", "True", "False", "True"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_AS is not enforced elsewhere")
+def test_no_threads_to_be_had():
+    output = run("""
+    import resource, threading
+    import numpy as np, stackinv
+    stackinv._workers.available_cpus = lambda: 4
+    a = np.broadcast_to(3 * np.eye(20), (3000, 20, 20))
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (2 << 20) + a.size * 8, used + (2 << 20) + a.size * 8))  # no stacks
+    out = np.empty(a.shape)
+    print((stackinv.inv(a, out=out, workers=4) == np.eye(20) / 3).all(), threading.active_count())
+    """)
+    assert output == "True 1\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import stackinv
 from stackinv import _workers
@@ -32,7 +32,7 @@ def cpus():
 
 
 def test_default_is_every_core_that_this_process_may_use(cpus):
-    assert stackinv.get_workers() == min(cpus, stackinv.show_config(mode="dicts")["OpenMP"]["threads"])
+    assert stackinv.get_workers() == cpus
 
 
 def test_negative_counts_back_from_all(cpus):
@@ -86,17 +86,16 @@ def test_set_workers_belongs_to_its_thread():
         ({"STACKINV_NUM_THREADS": "3", "OMP_NUM_THREADS": "1"}, "3"),
         ({"STACKINV_NUM_THREADS": "", "OMP_NUM_THREADS": "1"}, "1"),
         ({"OMP_NUM_THREADS": "1"}, "1"),
+        ({"OMP_NUM_THREADS": "7"}, "7"),
+        ({"OMP_NUM_THREADS": " 5, 2"}, "5"),
+        ({"OMP_NUM_THREADS": "many"}, str(_workers.available_cpus())),
+        ({"OMP_NUM_THREADS": "0"}, str(_workers.available_cpus())),
         ({"STACKINV_NUM_THREADS": "0"}, "ValueError: STACKINV_NUM_THREADS='0': expected an integer other than 0"),
         ({"STACKINV_NUM_THREADS": "two"}, "ValueError: STACKINV_NUM_THREADS='two': expected an integer other than 0"),
     ],
 )
 def test_environment(environment, expected):
     assert default_in_new_process(environment).startswith(expected)
-
-
-def test_omp_num_threads_outranks_the_cores():
-    compiled_in = isinstance(stackinv.show_config(mode="dicts")["OpenMP"]["standard"], int)
-    assert default_in_new_process({"OMP_NUM_THREADS": "7"}) == ("7" if compiled_in else "1")
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity masks on this system")
@@ -108,9 +107,24 @@ def test_affinity():
     assert default_in_new_process(code=code) == "1"
 
 
-def test_a_threadpoolctl_limit_holds():
-    with threadpool_limits(1):
-        assert stackinv.get_workers() == 1
+def test_threadpoolctl_limits_the_default(monkeypatch):
+    monkeypatch.setattr(_workers, "available_cpus", lambda: 6)
+    before = stackinv.get_workers()
+    for keywords in ({}, {"user_api": "stackinv"}):
+        with threadpool_limits(1, **keywords):
+            assert stackinv.get_workers() == 1
+            with threadpool_limits(3):
+                assert stackinv.get_workers() == 3
+            with stackinv.set_workers(2):
+                assert stackinv.get_workers() == 2
+            assert stackinv.get_workers() == 1
+        with threadpool_limits(1, user_api="blas"):
+            assert stackinv.get_workers() == before
+    assert stackinv.get_workers() == before
+    monkeypatch.setattr(_workers, "available_cpus", lambda: 9)
+    assert stackinv.get_workers() == before + 3
+    (shown,) = (lib for lib in threadpool_info() if lib["internal_api"] == "stackinv")
+    assert (shown["num_threads"], shown["version"]) == (before + 3, stackinv.__version__)
 
 
 @pytest.mark.parametrize(

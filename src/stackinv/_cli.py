@@ -146,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the times (needs matplotlib)")
     compare.set_defaults(run=_run_compare)
 
-    info = commands.add_parser("info", help="versions, BLAS, OpenMP and the default number of workers")
+    info = commands.add_parser("info", help="versions, BLAS and the default number of workers")
     info.set_defaults(run=lambda options: stackinv.show_config())
     return parser
 

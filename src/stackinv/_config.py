@@ -15,7 +15,7 @@ def show_config(mode: Literal["stdout"] = ...) -> None: ...
 @overload
 def show_config(mode: Literal["dicts"]) -> dict[str, Any]: ...
 def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] | None:
-    """Show versions, the instruction set in use, the BLAS found, OpenMP and the default number of workers.
+    """Show versions, the instruction set in use, the BLAS found and the default number of workers.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
     --------
     >>> import stackinv
     >>> sorted(stackinv.show_config(mode="dicts"))
-    ['BLAS', 'OpenMP', 'SIMD', 'Versions', 'Workers']
+    ['BLAS', 'LAPACK', 'SIMD', 'Versions', 'Workers']
     """
     if mode not in ("stdout", "dicts"):
         raise ValueError(f"mode must be 'stdout' or 'dicts', not {mode!r}")
@@ -55,11 +55,7 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
         },
         "BLAS": [{key: value for key, value in lib.info().items() if key in _BLAS_KEYS} for lib in _blas.libraries()]
         or "not recognised, and so not limited to one thread",
-        "OpenMP": {
-            "standard": _core.openmp or "not compiled in: the stack loop is serial",
-            "threads": _core.openmp_max_threads(),
-            "LAPACK integers": f"{_core.blas_int_bits} bits",
-        },
+        "LAPACK": {"integers": f"{_core.blas_int_bits} bits"},
         "Workers": {
             "default": _workers.get_workers(),
             "cores": _workers.available_cpus(),

@@ -6,7 +6,6 @@ and written once to where it ends. The GIL is released for the whole loop.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
-from cython.parallel cimport parallel, threadid
 from libc.math cimport NAN, isnan, sqrt
 from libc.stdlib cimport free, llabs, malloc
 
@@ -31,9 +30,6 @@ cdef extern from *:
     const char *STACKINV_VERSION
 
 cdef extern from "threads.h":
-    const int STACKINV_OPENMP
-    int omp_get_max_threads() nogil
-    int omp_get_num_threads() nogil
     Py_ssize_t take(Py_ssize_t *counter, Py_ssize_t amount) nogil
     ctypedef struct team:
         pass
@@ -41,25 +37,19 @@ cdef extern from "threads.h":
     void count_one(int *counter) nogil
     int look(const int *what) nogil
     void wait_until(const int *what, int value) nogil
-    void team_open(team *t) nogil
-    void team_start(team *t) nogil
-    void team_make_room(team *t, int size) nogil
-    void team_wait_for_start(team *t, int size) nogil
+    void pool_prepare() nogil
+    void team_run(team *t, int size, void (*work)(void *argument, int member) noexcept nogil, void *argument) nogil
+    void team_make_room(team *t) nogil
     size_t thread_stack_size() nogil
 
 cdef extern from "transpose.h":
     void transpose_square(double *to, Py_ssize_t to_stride, const double *source, Py_ssize_t stride) nogil
 
 cnp.import_array()
+pool_prepare()
 
 version: str = STACKINV_VERSION.decode()
-openmp: int = STACKINV_OPENMP           # the date of the OpenMP standard that was compiled in, 0 without
 blas_int_bits: int = 8 * sizeof(blas_int)
-
-
-def openmp_max_threads():
-    """Threads that OpenMP would start: OMP_NUM_THREADS, or what a threadpoolctl limit has made of it."""
-    return omp_get_max_threads()
 
 
 include "stack.pxi"
@@ -115,59 +105,74 @@ include "diagonal.pxi"
 cdef Py_ssize_t LARGE_PAGE_BYTES = 2 << 20
 
 
-cdef void invert_share(
-    const Stack *s, const Workspace *w, const number *tag, Job *job, Py_ssize_t *next, Py_ssize_t last,
-    Py_ssize_t chunk, Py_ssize_t *singular, team *members, int thread, int size,
-) noexcept nogil:
-    """The part of one thread of `size`: invert chunk after chunk until none is left before `last`."""
+ctypedef struct Share:
+    # What the threads of a team share: the work, how far it is, and what came of it.
+    const Stack *stack
+    const Workspace *workspace
+    Job *job
+    Py_ssize_t next
+    Py_ssize_t last
+    Py_ssize_t chunk
+    Py_ssize_t singular
+    team members
+
+
+cdef void invert_chunks(Share *share, const number *tag, int member) noexcept nogil:
+    """The part of one thread: invert chunk after chunk until none is left."""
+    cdef const Stack *s = share.stack
+    cdef const Workspace *w = share.workspace
     cdef Py_ssize_t found = 0, i, end
-    cdef Py_ssize_t first = take(next, chunk)
-    team_start(members)
-    while first < last:
-        end = min(first + chunk, last)
+    cdef Py_ssize_t first = take(&share.next, share.chunk)
+    while first < share.last:
+        end = min(first + share.chunk, share.last)
         if w.engine == LANES:
-            found += invert_tiles(s, w, thread, first, end)
+            found += invert_tiles(s, w, member, first, end)
         elif w.engine == BLOCKED:
             for i in range(first, end):
-                found += invert_blocked(s, w, thread, i)
+                found += invert_blocked(s, w, member, i)
         elif w.engine == TOGETHER:
             for i in range(first, end):
-                do_task(job, <int> i, own(w, thread))
+                do_task(share.job, <int> i, own(w, member))
         elif w.engine == DIAGONALS:
-            found += invert_diagonals(s, w, tag, thread, first, end)
+            found += invert_diagonals(s, w, tag, member, first, end)
         else:
             for i in range(first, end):
-                found += invert_one(s, w, tag, thread, i)
-        if thread == 0:
-            team_make_room(members, size)
-        first = take(next, chunk)
-    take(singular, found)
-    if thread == 0:
-        team_wait_for_start(members, size)
+                found += invert_one(s, w, tag, member, i)
+        if member == 0 and end < share.last:
+            team_make_room(&share.members)
+        first = take(&share.next, share.chunk)
+    take(&share.singular, found)
+
+
+cdef void invert_part(void *share, int member) noexcept nogil:
+    cdef Share *work = <Share *> share
+    if work.workspace.type == 0:
+        invert_chunks(work, <const float *> NULL, member)
+    elif work.workspace.type == 1:
+        invert_chunks(work, <const double *> NULL, member)
+    elif work.workspace.type == 2:
+        invert_chunks(work, <const floatcomplex *> NULL, member)
+    else:
+        invert_chunks(work, <const doublecomplex *> NULL, member)
 
 
 cdef Py_ssize_t invert_range(
-    const Stack *s, const Workspace *w, const number *tag, Job *job, Py_ssize_t first, Py_ssize_t last, int threads
+    const Stack *s, const Workspace *w, Job *job, Py_ssize_t first, Py_ssize_t last, int threads
 ) noexcept nogil:
-    """Invert matrices first to last - 1, or do those tasks of the job; how many matrices are singular.
-
-    Not a prange: GCC puts a barrier in front of the loop that Cython makes of it, and a thread may be long in coming.
-    """
-    cdef Py_ssize_t singular = 0
+    """Invert matrices first to last - 1, or do those tasks of the job; how many matrices are singular."""
     cdef Py_ssize_t units = (last - first + w.unit - 1) // w.unit
     # As large as a large page of memory, which threads would wait for each other to fill; small enough to end together.
     cdef Py_ssize_t page = LARGE_PAGE_BYTES // ((4 if s.out_single else 8) * s.parts * s.m * s.m * w.unit)
-    cdef Py_ssize_t chunk = max(<Py_ssize_t> 1, min(page, units // (16 * threads))) * w.unit
-    cdef team members
-    team_open(&members)
-    if w.engine == TOGETHER:
-        chunk = 1
-    if threads == 1:        # spares one small matrix the start of a team; threadid() would be that of a caller's team
-        invert_share(s, w, tag, job, &first, last, last - first, &singular, &members, 0, 1)
+    cdef Share share
+    share.stack, share.workspace, share.job = s, w, job
+    share.next, share.last, share.singular = first, last, 0
+    if threads == 1:
+        share.chunk = last - first
+        invert_part(&share, 0)
     else:
-        with parallel(num_threads=threads):
-            invert_share(s, w, tag, job, &first, last, chunk, &singular, &members, threadid(), omp_get_num_threads())
-    return singular
+        share.chunk = 1 if w.engine == TOGETHER else max(<Py_ssize_t> 1, min(page, units // (16 * threads))) * w.unit
+        team_run(&share.members, threads, invert_part, &share)
+    return share.singular
 
 
 cdef Py_ssize_t padded(Py_ssize_t size) noexcept nogil:
@@ -332,7 +337,7 @@ cdef bint blas_threads_pay(Py_ssize_t n, blas_int m, int workers):
     """Whether one matrix after the other, each with all threads in BLAS, ends sooner than rounds of one a thread.
 
     It is one or the other for a whole call. To finish an incomplete last round with BLAS threads is up to 20 times
-    slower: OpenBLAS's threads and OpenMP's wait for their next work spinning, each in the way of the others.
+    slower: OpenBLAS's threads wait for their next work spinning, in the way of ours.
     """
     cdef Py_ssize_t rounds = (n + workers - 1) // workers
     return n / blas_speedup(m, workers) < rounds and not 0 < thread_stack_size() < LEAST_STACK_FOR_BLAS_THREADS
@@ -365,8 +370,8 @@ cdef void unpin(object token) except *:
 
 
 cdef Py_ssize_t run(
-    const Stack *s, const Workspace *w, const number *tag, Job *job, Py_ssize_t n, double seconds, int threads,
-    object callback, Py_ssize_t total,
+    const Stack *s, const Workspace *w, Job *job, Py_ssize_t n, double seconds, int threads, object callback,
+    Py_ssize_t total,
 ) except -1:
     """Invert the first n matrices, or do the n tasks of the job, each of which takes a thread so many seconds or so.
 
@@ -379,7 +384,7 @@ cdef Py_ssize_t run(
         last = min(n, first + threads * units * w.unit)
         start = perf_counter()
         with nogil:
-            singular += invert_range(s, w, tag, job, first, last, threads)
+            singular += invert_range(s, w, job, first, last, threads)
         seconds = max(1e-9, (perf_counter() - start) * threads / (last - first))
         first = last
         PyErr_CheckSignals()
@@ -415,7 +420,7 @@ cdef Py_ssize_t share(
             threads = min(<Py_ssize_t> threads, n) if in_blas == 1 else 1
             allocate(&w, s, tag, n, engine, threads)
             try:
-                singular = run(s, &w, tag, NULL, n - together, seconds, threads, callback, n)
+                singular = run(s, &w, NULL, n - together, seconds, threads, callback, n)
             finally:
                 release(&w)
         if together:
@@ -423,7 +428,7 @@ cdef Py_ssize_t share(
             try:
                 for i in range(n - together, n):
                     job = start_job(s, &build_in_use.kernels.steps[w.method][w.type], w.start, i)
-                    run(s, &w, tag, &job, job.tasks, seconds / job.tasks, threads, None, n)
+                    run(s, &w, &job, job.tasks, seconds / job.tasks, threads, None, n)
                     singular += end_job(s, &job)
                     if callback is not None:
                         callback(i + 1, n)

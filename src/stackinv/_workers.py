@@ -10,8 +10,13 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import SupportsIndex
 
+from threadpoolctl import LibController, register
+
+from stackinv import _core
+
 _set_workers: ContextVar[int | None] = ContextVar("stackinv_workers", default=None)
-_forked = False
+_forked = False  # a child of a fork is mostly one of many
+_limit: int | None = None  # threadpoolctl's
 _MOST = 1 << 16  # no more than fit a C int; a team is never larger than the cores anyway
 
 
@@ -25,12 +30,8 @@ if hasattr(os, "register_at_fork"):
 
 
 def resolve(workers: SupportsIndex | None) -> int:
-    """The number of threads that `workers` stands for.
-
-    In a forked child it is 1: the OpenMP runtime's threads do not survive a fork, and a new team would hang.
-    """
-    n = (_set_workers.get() or _default()) if workers is None else _validated(workers)
-    return 1 if _forked else n
+    """The number of threads that `workers` stands for."""
+    return (_set_workers.get() or _default()) if workers is None else _validated(workers)
 
 
 def _validated(workers: SupportsIndex) -> int:
@@ -49,24 +50,23 @@ def _validated(workers: SupportsIndex) -> int:
 
 
 def _default() -> int:
-    from stackinv._core import openmp_max_threads
+    return min(_unlimited(), _limit or _MOST)
 
-    if (n := _from_environment()) is not None:
-        return n
-    if "OMP_NUM_THREADS" in os.environ:
-        return openmp_max_threads()
-    return min(available_cpus(), openmp_max_threads())
+
+def _unlimited() -> int:
+    return 1 if _forked else _from_environment() or available_cpus()
 
 
 @functools.cache
 def _from_environment() -> int | None:
     text = os.environ.get("STACKINV_NUM_THREADS", "").strip()
-    if not text:
-        return None
-    try:
-        return _validated(int(text))
-    except ValueError as error:
-        raise ValueError(f"STACKINV_NUM_THREADS={text!r}: expected an integer other than 0 ({error})") from None
+    if text:
+        try:
+            return _validated(int(text))
+        except ValueError as error:
+            raise ValueError(f"STACKINV_NUM_THREADS={text!r}: expected an integer other than 0 ({error})") from None
+    text = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # for nested levels there may be more
+    return min(int(text), _MOST) or None if text.isdecimal() else None
 
 
 def available_cpus() -> int:
@@ -141,7 +141,8 @@ def get_workers() -> int:
 
     The first of these that is set: `set_workers`; the environment variables ``STACKINV_NUM_THREADS`` and
     ``OMP_NUM_THREADS``; the cores that this process may use, after its affinity mask and the CPU quota of its cgroup.
-    In a forked child process it is 1.
+    In a forked child process, which is mostly one of many, it is 1 unless `set_workers` says otherwise.
+    `threadpoolctl.threadpool_limits` limits the default.
 
     Returns
     -------
@@ -156,3 +157,27 @@ def get_workers() -> int:
     3
     """
     return resolve(None)
+
+
+class _Controller(LibController):  # type: ignore[misc]
+    """What `threadpoolctl.threadpool_limits` sets and `threadpool_info` shows of this library."""
+
+    user_api = internal_api = "stackinv"
+    filename_prefixes = (Path(_core.__file__).name.lower(),)
+    check_symbols = ("stackinv_threads",)
+
+    def get_num_threads(self) -> int:
+        return _default()
+
+    def set_num_threads(self, num_threads: int) -> None:
+        global _limit
+        _limit = num_threads if num_threads < _unlimited() else None
+
+    def get_version(self) -> str:
+        return _core.version
+
+    def set_additional_attributes(self) -> None:
+        pass
+
+
+register(_Controller)

@@ -1,23 +1,15 @@
-/* What the loop over the stack needs of threads beyond cython.parallel: works without OpenMP and outside Linux too. */
+/* What the loop over the stack needs of the platform's threads. */
 #ifndef STACKINV_THREADS_H
 #define STACKINV_THREADS_H
 
 #include <Python.h>
 
-#ifdef _OPENMP
-#include <omp.h>
-#define STACKINV_OPENMP _OPENMP
-#else
-#define STACKINV_OPENMP 0
-#define omp_get_max_threads() 1
-#define omp_get_num_threads() 1
-#endif
-
-#if defined(__linux__) || defined(__APPLE__)
+#include <fenv.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
+#include <stddef.h>
 #include <time.h>
-#endif
 #ifdef __linux__
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -42,6 +34,16 @@ static size_t thread_stack_size(void)
     size = pthread_get_stacksize_np(pthread_self());
 #endif
     return size;
+}
+
+/* A moment of waiting for another thread. */
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
 }
 
 /* Add to a counter that several threads share; its value before. */
@@ -72,68 +74,202 @@ static void wait_until(const int *what, int value)
 {
     int spins = 0;
     while (look(what) < value) {
-        if (++spins < 10000) {
-#if defined(__x86_64__) || defined(__i386__)
-            __builtin_ia32_pause();
-#endif
-        } else {
-#if defined(__linux__) || defined(__APPLE__)
+        if (++spins < 10000)
+            relax();
+        else
             sched_yield();
-#endif
-        }
     }
 }
 
-/* A team of threads whose first member looks after the others. Linux may wake a thread on the processor of the one
-   that calls it, although another is idle (in virtual machines it takes a sleeping processor for a busy one);
-   there it cannot start before a tick or three, 4 to 12 ms away, and OpenMP's barrier spins all that time. */
-typedef struct {
-    int started;
-    int moved;
-#ifdef __linux__
+/* Threads that help a caller with work it can share out, and sleep in between. Those of an OpenMP runtime spin for some ten
+   milliseconds after each call, in the way of whoever has work then, and do not survive a fork. */
+typedef struct team {
+    struct team *next;
+    void (*work)(void *argument, int member);
+    void *argument;
+    fenv_t environment;  /* the caller's: how to round, what to flush to zero */
+    int wanted;          /* helpers that may still come */
+    int size;            /* the caller and all helpers that it counts on */
+    int started;         /* helpers that came */
+    int active;          /* of those, at work */
+    pthread_cond_t done; /* none of them is */
+    int moved;           /* those late to start */
     struct timespec opened;
-#endif
 } team;
 
-static void team_open(team *t)
+typedef struct helper {
+    struct helper *next;
+    int at_work;
+    pid_t thread; /* as Linux counts them */
+} helper;
+
+/* The mark by which threadpoolctl knows this library. */
+__attribute__((visibility("default"))) extern const char stackinv_threads[];
+const char stackinv_threads[] = "stackinv";
+
+static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER; /* for all that follows, and the counts of a team */
+static pthread_cond_t pool_called = PTHREAD_COND_INITIALIZER;
+static team *pool_open; /* teams that want helpers */
+static int pool_spare;  /* helpers that nobody counts on */
+static helper *pool_helpers;
+
+static void pool_leave(team *t)
 {
-    t->started = t->moved = 0;
+    team **place = &pool_open;
+    while (*place != t)
+        place = &(*place)->next;
+    __atomic_store_n(place, t->next, __ATOMIC_RELAXED);
+}
+
+static void *help(void *argument)
+{
+    helper *self = argument;
+    int member;
+    team *t;
+    pthread_mutex_lock(&pool_lock);
 #ifdef __linux__
-    clock_gettime(CLOCK_MONOTONIC, &t->opened);
+    self->thread = (pid_t)syscall(SYS_gettid);
 #endif
+    self->next = pool_helpers;
+    pool_helpers = self;
+    for (;;) {
+        if (!pool_open) { /* the next call often comes at once */
+            pthread_mutex_unlock(&pool_lock);
+            for (int spins = 0; spins < 1000 && !__atomic_load_n(&pool_open, __ATOMIC_RELAXED); spins++)
+                relax();
+            pthread_mutex_lock(&pool_lock);
+        }
+        while (!pool_open)
+            pthread_cond_wait(&pool_called, &pool_lock);
+        t = pool_open;
+        if (--t->wanted == 0)
+            pool_leave(t);
+        self->at_work = 1;
+        t->active++;
+        member = t->started + 1;
+        __atomic_store_n(&t->started, member, __ATOMIC_RELEASE);
+        pthread_mutex_unlock(&pool_lock);
+        fesetenv(&t->environment);
+        t->work(t->argument, member);
+        pthread_mutex_lock(&pool_lock);
+        self->at_work = 0;
+        pool_spare++;
+        __atomic_store_n(&t->active, t->active - 1, __ATOMIC_RELEASE);
+        if (t->active == 0)
+            pthread_cond_signal(&t->done);
+    }
+    return NULL;
 }
 
-static void team_start(team *t)
+static void pool_before_fork(void) { pthread_mutex_lock(&pool_lock); }
+
+static void pool_after_fork(void) { pthread_mutex_unlock(&pool_lock); }
+
+static void pool_after_fork_in_child(void)
 {
-    __atomic_fetch_add(&t->started, 1, __ATOMIC_RELEASE);
+    pthread_mutex_init(&pool_lock, NULL);
+    pthread_cond_init(&pool_called, NULL);
+    pool_open = NULL; /* the threads that opened teams, and those that helped them, are not here */
+    pool_helpers = NULL;
+    pool_spare = 0;
 }
 
-/* If a member has not started after 100 microseconds, leave this processor to it and go to another. */
-static void team_make_room(team *t, int size)
+/* Once, at import. */
+static void pool_prepare(void) { pthread_atfork(pool_before_fork, pool_after_fork, pool_after_fork_in_child); }
+
+/* One more helper, or 0 if the system has none to give. Signals are for the threads of Python. */
+static int pool_grow(void)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    int failed;
+    helper *new = calloc(1, sizeof *new);
+    if (!new)
+        return 0;
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, 4 << 20);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = pthread_create(&thread, &attributes, help, new);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (failed)
+        free(new);
+    else
+        pool_spare++;
+    return !failed;
+}
+
+/* Call work(argument, member) in this thread, as member 0, and in up to size - 1 others at once, with other numbers below
+   `size`. Who comes too late to find work left is not waited for. */
+static void team_run(team *t, int size, void (*work)(void *argument, int member), void *argument)
+{
+    int spins;
+    t->work = work;
+    t->argument = argument;
+    t->started = t->active = t->moved = 0;
+    fegetenv(&t->environment);
+    pthread_cond_init(&t->done, NULL);
+    clock_gettime(CLOCK_MONOTONIC, &t->opened);
+
+    pthread_mutex_lock(&pool_lock);
+    while (pool_spare < size - 1 && pool_grow())
+        ;
+    t->wanted = pool_spare < size - 1 ? pool_spare : size - 1;
+    pool_spare -= t->wanted;
+    t->size = 1 + t->wanted;
+    if (t->wanted) {
+        t->next = pool_open;
+        __atomic_store_n(&pool_open, t, __ATOMIC_RELAXED);
+    }
+    for (int k = 1; k < t->size; k++)
+        pthread_cond_signal(&pool_called);
+    pthread_mutex_unlock(&pool_lock);
+
+    work(argument, 0);
+
+    pthread_mutex_lock(&pool_lock);
+    if (t->wanted) {
+        pool_leave(t);
+        pool_spare += t->wanted;
+    }
+    pthread_mutex_unlock(&pool_lock);
+    for (spins = 0; spins < 1000 && __atomic_load_n(&t->active, __ATOMIC_ACQUIRE); spins++)
+        relax();
+    pthread_mutex_lock(&pool_lock); /* whoever was last has let go of the team once it has let go of this */
+    while (t->active)
+        pthread_cond_wait(&t->done, &pool_lock);
+    pthread_mutex_unlock(&pool_lock);
+    pthread_cond_destroy(&t->done);
+}
+
+/* Linux may wake a thread on the processor of the one that calls it, although another is idle (in virtual machines it
+   takes a sleeping processor for a busy one); there it cannot start before a tick or three, 4 to 12 ms away. If helpers
+   have not started after 100 microseconds, send those that wait on this processor to others. */
+static void team_make_room(team *t)
 {
 #ifdef __linux__
     struct timespec now;
     cpu_set_t all, others;
-    if (t->moved || __atomic_load_n(&t->started, __ATOMIC_ACQUIRE) >= size)
+    if (t->moved || __atomic_load_n(&t->started, __ATOMIC_ACQUIRE) >= t->size - 1)
         return;
     clock_gettime(CLOCK_MONOTONIC, &now);
     if ((now.tv_sec - t->opened.tv_sec) * 1000000000L + now.tv_nsec - t->opened.tv_nsec < 100000L)
         return;
     t->moved = 1;
-    if (sched_getaffinity(0, sizeof all, &all) == 0 && CPU_COUNT(&all) > 1) {
-        others = all;
-        CPU_CLR(sched_getcpu(), &others);
-        if (sched_setaffinity(0, sizeof others, &others) == 0)
-            sched_setaffinity(0, sizeof all, &all);
-    }
-#endif
-}
-
-static void team_wait_for_start(team *t, int size)
-{
-#ifdef __linux__
-    while (!t->moved && __atomic_load_n(&t->started, __ATOMIC_ACQUIRE) < size)
-        team_make_room(t, size);
+    if (sched_getaffinity(0, sizeof all, &all) || CPU_COUNT(&all) < 2)
+        return;
+    others = all;
+    CPU_CLR(sched_getcpu(), &others);
+    pthread_mutex_lock(&pool_lock);
+    for (helper *h = pool_helpers; h; h = h->next)
+        if (!h->at_work && sched_setaffinity(h->thread, sizeof others, &others) == 0)
+            sched_setaffinity(h->thread, sizeof all, &all);
+    pthread_mutex_unlock(&pool_lock);
+#else
+    (void)t;
 #endif
 }
 
