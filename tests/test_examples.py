@@ -1,0 +1,39 @@
+"""The examples of the documentation run, on their real data, and draw."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import stackinv
+
+EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
+
+
+def run(tmp_path, name, *arguments):
+    return subprocess.run(
+        [sys.executable, EXAMPLES / f"{name}.py", *arguments],
+        cwd=tmp_path,
+        env=os.environ | {"MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    ).stdout
+
+
+@pytest.mark.parametrize("name", ["kalman_bank", "mahalanobis_outliers", "structure_tensor", "visual_odometry"])
+def test_draws_and_has_numpys_results(name, tmp_path):
+    output = run(tmp_path, name, "picture.png")
+    assert "equal to rounding" in output
+    assert (tmp_path / "picture.png").read_bytes()[:4] == b"\x89PNG"
+    assert (tmp_path / "picture.png").stat().st_size > 20_000
+
+
+def test_digits_covariances(tmp_path):
+    assert "(1797, 25, 5, 5)" in run(tmp_path, "digits_covariances", "stack.npy")
+    stack = np.load(tmp_path / "stack.npy")
+    np.testing.assert_allclose(stackinv.inv(stack), np.linalg.inv(stack), rtol=1e-9, atol=1e-9)
