@@ -3,6 +3,8 @@
 import inspect
 import multiprocessing
 import pickle
+import subprocess
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -208,3 +210,20 @@ def test_what_it_returns_can_be_sent_back_from_another_process():
         assert nothing is None
     pickle.loads(pickle.dumps(stackinv.patch_numpy()))
     stackinv.unpatch_numpy()
+
+
+@pytest.mark.parametrize("other", ["lambda a: a", "len"])
+def test_what_others_have_replaced_is_left_alone(other):
+    code = f"""
+import numpy as np
+np.linalg.inv = {other}
+import stackinv
+try:
+    stackinv.patch_numpy()
+except RuntimeError as error:
+    print(error)
+stackinv.unpatch_numpy()
+"""
+    output = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert output.startswith("numpy.linalg.inv is <")
+    assert output.endswith("and not NumPy's own, so that it cannot be replaced\n")

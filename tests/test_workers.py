@@ -107,6 +107,27 @@ def test_affinity():
     assert default_in_new_process(code=code) == "1"
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity masks on this system")
+def test_threads_keep_to_the_processors_of_their_caller():
+    code = """
+import os
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # whose threads are not ours
+import numpy as np, stackinv
+stackinv._workers.available_cpus = lambda: 4
+a = np.broadcast_to(3 * np.eye(20), (30000, 20, 20))
+every = os.sched_getaffinity(0)
+for allowed in (every, {min(every)}, every, {max(every)}):
+    os.sched_setaffinity(0, allowed)
+    threads = [int(name) for name in os.listdir("/proc/self/task")]
+    for _ in range(1000):  # until each has worked once
+        stackinv.inv(a, workers=4)
+        if kept := all(os.sched_getaffinity(thread) <= allowed for thread in threads):
+            break
+    print(kept)
+"""
+    assert default_in_new_process(code=code).split() == ["True"] * 4
+
+
 def test_threadpoolctl_limits_the_default(monkeypatch):
     monkeypatch.setattr(_workers, "available_cpus", lambda: 6)
     before = stackinv.get_workers()

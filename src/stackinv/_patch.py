@@ -1,9 +1,10 @@
 """`numpy.linalg.inv` replaced by `stackinv.inv`, for those who cannot or would rather not change the call."""
 
+import functools
 import inspect
 import os
 import threading
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,23 @@ def inv(a: Any) -> Any:  # what NumPy's function does while it is patched, with 
     return inv(a)
 
 
-# The function behind the one that asks other libraries' arrays first. Its code is exchanged and nothing else, so that
-# every name bound to it follows, also in modules that imported it long ago, and it stays the same object with the same
-# docstring and signature to those who pickle, dispatch on or compile it.
-_function: FunctionType = inspect.unwrap(np.linalg.inv)
-_numpys, _ours = _function.__code__, inv.__code__
+@functools.cache
+def _numpys() -> tuple[FunctionType, CodeType]:
+    """NumPy's function behind the one that asks other libraries' arrays first, and its code.
+
+    The code is exchanged and nothing else, so that every name bound to the function follows, also in modules that
+    imported it long ago, and it stays the same object with the same docstring and signature to those who pickle,
+    dispatch on or compile it.
+    """
+    function = inspect.unwrap(np.linalg.inv)
+    if not isinstance(function, FunctionType) or not function.__globals__["__name__"].startswith("numpy.linalg"):
+        raise RuntimeError(f"numpy.linalg.inv is {function!r} and not NumPy's own, so that it cannot be replaced")
+    return function, function.__code__
 
 
 def _apply() -> None:
-    _function.__code__ = _ours if _holders else _numpys
+    function, code = _numpys()
+    function.__code__ = inv.__code__ if _holders else code
 
 
 def _after_fork_in_child() -> None:
@@ -43,6 +52,7 @@ class _Patch:
 
     def __init__(self) -> None:
         self._depth = 0
+        _numpys()
         with _lock:
             _holders.add(self)
             _apply()
@@ -73,6 +83,11 @@ def patch_numpy() -> _Patch:
     -------
     context manager
         Whose exit undoes this call. It may be ignored.
+
+    Raises
+    ------
+    RuntimeError
+        If something else has replaced `numpy.linalg.inv` already.
 
     See Also
     --------
@@ -114,5 +129,6 @@ def unpatch_numpy() -> None:
     >>> stackinv.unpatch_numpy()
     """
     with _lock:
-        _holders.clear()
-        _apply()
+        if _holders:
+            _holders.clear()
+            _apply()

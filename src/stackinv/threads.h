@@ -9,6 +9,8 @@
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #ifdef __linux__
 #include <sys/resource.h>
@@ -95,12 +97,18 @@ typedef struct team {
     pthread_cond_t done; /* none of them is */
     int moved;           /* those late to start */
     struct timespec opened;
+#ifdef __linux__
+    cpu_set_t allowed; /* the caller's processors, none if there are more than fit */
+#endif
 } team;
 
 typedef struct helper {
     struct helper *next;
     int at_work;
-    pid_t thread; /* as Linux counts them */
+#ifdef __linux__
+    pid_t thread;
+    cpu_set_t allowed;
+#endif
 } helper;
 
 /* The mark by which threadpoolctl knows this library. */
@@ -150,6 +158,12 @@ static void *help(void *argument)
         __atomic_store_n(&t->started, member, __ATOMIC_RELEASE);
         pthread_mutex_unlock(&pool_lock);
         fesetenv(&t->environment);
+#ifdef __linux__
+        if (memcmp(&self->allowed, &t->allowed, sizeof t->allowed)) {
+            self->allowed = t->allowed;
+            sched_setaffinity(0, sizeof t->allowed, &t->allowed);
+        }
+#endif
         t->work(t->argument, member);
         pthread_mutex_lock(&pool_lock);
         self->at_work = 0;
@@ -213,6 +227,10 @@ static void team_run(team *t, int size, void (*work)(void *argument, int member)
     fegetenv(&t->environment);
     pthread_cond_init(&t->done, NULL);
     clock_gettime(CLOCK_MONOTONIC, &t->opened);
+#ifdef __linux__
+    CPU_ZERO(&t->allowed);
+    sched_getaffinity(0, sizeof t->allowed, &t->allowed);
+#endif
 
     pthread_mutex_lock(&pool_lock);
     while (pool_spare < size - 1 && pool_grow())
@@ -252,21 +270,20 @@ static void team_make_room(team *t)
 {
 #ifdef __linux__
     struct timespec now;
-    cpu_set_t all, others;
+    cpu_set_t others = t->allowed;
     if (t->moved || __atomic_load_n(&t->started, __ATOMIC_ACQUIRE) >= t->size - 1)
         return;
     clock_gettime(CLOCK_MONOTONIC, &now);
     if ((now.tv_sec - t->opened.tv_sec) * 1000000000L + now.tv_nsec - t->opened.tv_nsec < 100000L)
         return;
     t->moved = 1;
-    if (sched_getaffinity(0, sizeof all, &all) || CPU_COUNT(&all) < 2)
-        return;
-    others = all;
     CPU_CLR(sched_getcpu(), &others);
+    if (CPU_COUNT(&others) == 0)
+        return;
     pthread_mutex_lock(&pool_lock);
     for (helper *h = pool_helpers; h; h = h->next)
         if (!h->at_work && sched_setaffinity(h->thread, sizeof others, &others) == 0)
-            sched_setaffinity(h->thread, sizeof all, &all);
+            h->allowed = others; /* until it takes up work */
     pthread_mutex_unlock(&pool_lock);
 #else
     (void)t;
