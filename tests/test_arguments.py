@@ -124,6 +124,15 @@ def test_complex_to_real_is_refused():
         stackinv.inv(A + 0j, dtype=float)
 
 
+def test_a_class_of_lazy_arrays_is_no_lazy_array():
+    class Lazy:
+        def __dask_graph__(self):
+            pytest.fail("asked")
+
+    with pytest.raises(np.linalg.LinAlgError, match="0-dimensional array given"):
+        stackinv.inv(Lazy)
+
+
 @pytest.mark.parametrize("given", ["?", "i4", "u8", "f2", "f4", "f8", "c8", "c16", ">f8", "g"])
 @pytest.mark.parametrize("calculation", NATIVE)
 def test_dtype_is_the_type_of_calculation_and_result(given, calculation):

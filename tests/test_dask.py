@@ -117,6 +117,7 @@ def test_workers_one_in_each_thread_of_dask_unless_told_otherwise(monkeypatch):
 
     x = da.from_array(well_conditioned((20, 5, 5)), chunks=(10, 5, 5))
     lazy = [stackinv.inv(x), stackinv.inv(x, workers=2), stackinv.inv(x, workers=-1)]
+    stackinv.inv(x, workers=-1000)  # there may be as many cores where it is calculated
     monkeypatch.setattr(stackinv, "inv", spy)
     dask.compute(*lazy)
     assert sorted(seen) == [-1, -1, 1, 1, 2, 2]

@@ -2,6 +2,8 @@
 
 import doctest
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +29,9 @@ def test_every_public_function_has_an_example(name):
         assert ">>>" in getattr(stackinv, name).__doc__
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_code_of_the_page_on_pipelines(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_code_of_the_page_on_pipelines(tmp_path):
     page = Path(__file__).parents[1] / "docs" / "pipelines.md"
     blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
     assert len(blocks) > 5
-    names = {}
-    for block in blocks:
-        exec(block, names)  # each goes on where the one before ended
-    with pytest.raises(np.linalg.LinAlgError) as raised:
-        np.linalg.inv(np.zeros((2, 2)))
-    assert raised.type is np.linalg.LinAlgError, "the page leaves NumPy patched"
+    (tmp_path / "page.py").write_text("\n".join(blocks))
+    subprocess.run([sys.executable, "page.py"], cwd=tmp_path, timeout=300, check=True)

@@ -129,6 +129,7 @@ def test_a_sitecustomize_of_the_users_own(tmp_path, call, broken):
         (["--report"], r"expected SCRIPT.py, -m MODULE or -c CODE \("),
         (["-x", "script.py"], r"expected SCRIPT.py, -m MODULE or -c CODE, not -x \("),
         (["--reprot", "script.py"], r"expected SCRIPT.py, -m MODULE or -c CODE, not --reprot \("),
+        (["--report", "-m"], r"expected SCRIPT.py, -m MODULE or -c CODE, not -m alone \("),
     ],
 )
 def test_nothing_to_run(arguments, text, call):
@@ -167,6 +168,47 @@ def test_numpy_is_patched_in_all_processes(tmp_path, call):
     process = call(*RUN, "script.py")
     assert process.stdout.split() == ["SingularMatrixError"] * 14, process.stderr
     assert call(*PYTHON, "script.py").stdout.split() == ["LinAlgError"] * 14
+
+
+NAME = """
+print(type(np.linalg.inv).__name__)
+try:
+    np.linalg.inv(np.zeros((2, 2)))
+except np.linalg.LinAlgError as error:
+    print(type(error).__name__)
+"""
+WAYS = {
+    "looked for before": "import importlib.util\nimportlib.util.find_spec('numpy')\nimport numpy as np\n",
+    "stackinv looked for before": "import importlib.util\nimportlib.util.find_spec('stackinv')\nimport numpy as np\n",
+    "stackinv first": "import stackinv\nimport numpy as np\n",
+    "a part of it first": "from numpy.linalg import norm\nimport numpy as np\n",
+    "through SciPy": "import scipy.linalg\nimport numpy as np\n",
+    "failed before": """
+import sys
+sys.path.insert(0, "broken")
+try:
+    import numpy
+except RuntimeError:
+    del sys.path[0]
+import numpy as np
+""",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_numpy_is_patched_however_it_is_imported(way, tmp_path, call):
+    (tmp_path / "broken" / "numpy").mkdir(parents=True)
+    (tmp_path / "broken" / "numpy" / "__init__.py").write_text("raise RuntimeError")
+    (tmp_path / "script.py").write_text(WAYS[way] + NAME)
+    process = call(*RUN, "script.py")
+    assert process.stdout.split() == ["_ArrayFunctionDispatcher", "SingularMatrixError"], process.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&-"])
+def test_closed_streams(closed, call):
+    for options in ("", "--report"):
+        command = f"exec {sys.executable} -m stackinv run {options} -c 'import numpy' {closed}"
+        assert call("sh", "-c", command).returncode == 0
 
 
 def test_a_python_without_stackinv_runs_unpatched(tmp_path, call):
@@ -235,6 +277,41 @@ sys.exit("the end")
     assert len(table) == 1023 + 2
     assert (table["1"], table["2"], table["7"]) == ((4002, 4001), (2, 1), (2, 1))
     assert table["all"] == (1100 + 2 + 4001, 2 + 4001)
+
+
+def test_report_with_a_signal_handler_that_inverts_too(call):
+    code = """
+import signal, time
+import numpy as np
+a = np.eye(3)
+signal.signal(signal.SIGALRM, lambda *_: np.linalg.inv(a))
+signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
+end = time.monotonic() + 1
+while time.monotonic() < end:
+    np.linalg.inv(a)
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+    assert rows(call(*RUN, "--report", "-c", code))[1]["3"][0] > 1000
+
+
+def test_report_of_which_nothing_is_left(tmp_path, call):
+    code = "import glob, shutil, numpy; [shutil.rmtree(name) for name in glob.glob('stackinv-*')]"
+    process = call(*RUN, "--report", "-c", code, TMPDIR=str(tmp_path))
+    assert process.returncode == 0
+    assert process.stderr.startswith("stackinv: no report: ")
+    assert process.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX limits")
+def test_report_without_room_for_it_does_no_harm(call):
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); import signal;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "import numpy as np; print(np.linalg.inv([[2.0]]))"
+    )
+    process = call(*RUN, "--report", "-c", code)
+    assert (process.returncode, process.stdout) == (0, "[[0.5]]\n"), process.stderr
+    assert process.stderr == "stackinv: no matrix was inverted\n"
 
 
 @pytest.mark.parametrize("code", ["print(1)", "import numpy as np; print(1)", "import stackinv; print(1)"])

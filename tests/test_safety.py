@@ -354,16 +354,75 @@ def test_the_callers_rounding_holds_in_all_threads_and_afterwards():
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_AS is not enforced elsewhere")
 def test_no_threads_to_be_had():
     output = run("""
-    import resource, threading
+    import os, resource
     import numpy as np, stackinv
     stackinv._workers.available_cpus = lambda: 4
     a = np.broadcast_to(3 * np.eye(20), (3000, 20, 20))
     used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + (2 << 20) + a.size * 8, used + (2 << 20) + a.size * 8))  # no stacks
     out = np.empty(a.shape)
-    print((stackinv.inv(a, out=out, workers=4) == np.eye(20) / 3).all(), threading.active_count())
+    before = os.listdir("/proc/self/task")
+    print((stackinv.inv(a, out=out, workers=4) == np.eye(20) / 3).all(), os.listdir("/proc/self/task") == before)
     """)
-    assert output == "True 1\n"
+    assert output == "True True\n"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_threads_are_no_more_than_one_call_wants_and_let_faults_through():
+    output = run("""
+    import os, re
+    from concurrent.futures import ThreadPoolExecutor
+    from pathlib import Path
+    import numpy as np, stackinv
+    stackinv._workers.available_cpus = lambda: 4
+    a = np.broadcast_to(3 * np.eye(20), (3000, 20, 20))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: stackinv.inv(a, workers=4), range(100)))
+    masks = []
+    for thread in Path("/proc/self/task").iterdir():
+        masks.append(int(re.search("SigBlk:(.*)", (thread / "status").read_text())[1], 16))
+    segmentation_fault, interrupt = 1 << 11 - 1, 1 << 2 - 1
+    print(sum(bool(mask & interrupt) for mask in masks), any(mask & segmentation_fault for mask in masks))
+    """)
+    assert output == "3 False\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_fork_after_an_import_that_failed_and_was_tried_again():
+    output = run(
+        """
+    import os, warnings
+    warnings.simplefilter("error")
+    try:
+        import stackinv
+    except Warning as error:
+        print("failed")
+    warnings.simplefilter("ignore")
+    import stackinv
+    if (child := os.fork()) == 0:
+        os._exit(3)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """,
+        env=os.environ | {"STACKINV_DISABLE_CPU_FEATURES": "nonsense"},
+    )
+    assert output == "failed\n3\n"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_one_thread_where_each_has_a_blas_limit_of_its_own():
+    output = run("""
+    import os
+    import numpy as np, stackinv
+    from stackinv import _blas
+    stackinv._core.use_engine("lapack")
+    a = np.broadcast_to(4 * np.eye(64), (200, 64, 64))
+    before = os.listdir("/proc/self/task")
+    for layer in ("openmp", "pthreads"):
+        for lib in _blas.libraries():
+            lib.threading_layer = layer
+        print((stackinv.inv(a, workers=2) == a[0] / 16).all(), len(os.listdir("/proc/self/task")) - len(before))
+    """)
+    assert output.splitlines() == ["True 0", f"True {min(1, _workers.available_cpus() - 1)}"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

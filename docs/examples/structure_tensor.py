@@ -4,8 +4,9 @@
 
 The structure tensor S of an image sums up the gradients around a pixel. Whoever looks for the patch around it in
 another image, with noise of standard deviation s, will find it with covariance s² inv(S) [1]_: precisely where there
-are corners, only across where there are edges, and not at all on a blank wall. The noise of the image adds to S itself,
-so that it has an inverse everywhere. The image is scikit-image's cameraman: 512 by 512 pixels, and as many inverses.
+are corners, only across where there are edges, and not at all on a blank wall. A hundredth of s² is added in each pixel
+that S sums up, so that it has an inverse everywhere. The image is scikit-image's cameraman: 512 by 512 pixels, and as
+many inverses.
 
 .. [1] W. Förstner and E. Gülch, *A fast operator for detection and precise location of distinct points, corners and
    centres of circular features*, ISPRS Intercommission Workshop, Interlaken, 1987.

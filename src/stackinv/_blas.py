@@ -46,6 +46,11 @@ def _setters() -> list[Callable[[int], object]]:
     return setters
 
 
+def serves_one_thread() -> bool:
+    """Whether each thread that calls BLAS has a limit of its own, so that ours would not hold in the others."""
+    return any(lib.internal_api == "openblas" and lib.threading_layer == "openmp" for lib in libraries())
+
+
 def _apply() -> None:
     # Called again after an interruption, or by a signal's handler in the midst of it, each step ends in the same state.
     global _before

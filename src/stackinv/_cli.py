@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import io
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -195,16 +196,19 @@ def _run(options: argparse.Namespace) -> NoReturn:
     It finds the module `sitecustomize` of stackinv first, and so does every Python that it starts.
     """
     program = options.program
-    if not program or (program[0].startswith("-") and program[0] != "-" and program[0][:2] not in ("-m", "-c")):
-        given = f", not {program[0]}" if program else ""
+    option = program[0] if program and program[0].startswith("-") and program[0] != "-" else None
+    if not program or program in (["-m"], ["-c"]) or (option and option[:2] not in ("-m", "-c")):
+        given = f", not {option} alone" if option in ("-m", "-c") else f", not {option}" if option else ""
         raise _UsageError(f"run: expected SCRIPT.py, -m MODULE or -c CODE{given} (see stackinv run --help)")
     path = [str(Path(__file__).with_name("_run")), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
     if options.report:
         environment["STACKINV_REPORT"] = f"{os.getpid()}:{tempfile.mkdtemp(prefix='stackinv-')}"
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execve(sys.executable, [sys.executable, *program], environment)
+    try:
+        os.execve(sys.executable, [sys.executable, *program], environment)
+    finally:
+        if options.report:
+            shutil.rmtree(environment["STACKINV_REPORT"].partition(":")[2])
 
 
 def _invert(options: argparse.Namespace) -> None:

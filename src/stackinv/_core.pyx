@@ -407,6 +407,8 @@ cdef Py_ssize_t share(
 
     if (engine != LAPACK or s.m >= LEAST_SHARED_M) and n * seconds > LEAST_SHARED_SECONDS:
         threads = min(_workers.resolve(None) if workers is None else workers, _workers.available_cpus())
+    if engine == LAPACK and threads > 1 and _blas.serves_one_thread():
+        threads = 1
     if engine == BLOCKED:
         together = count_together(n, s.m, seconds, threads)
     pinned = engine == LAPACK and (threads > 1 or s.m >= LEAST_THREADED_M)

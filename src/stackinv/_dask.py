@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+import operator
 from typing import Any, SupportsIndex
 
 import dask.array as da
@@ -56,7 +57,7 @@ def _keywords(
 ) -> dict[str, Any]:
     """For the call on each chunk. dask has a thread for each core already, so that a call has but one by default."""
     _inv.check_callback(callback)
-    if workers is not None:
+    if not isinstance(workers, SupportsIndex) or operator.index(workers) >= 0:  # the cores to count back from are there
         _workers.resolve(workers)
     return {"dtype": dtype, "assume_a": structure, "workers": 1 if workers is None else workers, "callback": callback}
 

@@ -289,7 +289,10 @@ def inv_ex(
 
 def is_lazy(a: object) -> bool:
     """An array, or other collection, of dask's that has yet to be calculated."""
-    return type(a) is not np.ndarray and hasattr(a, "__dask_graph__") and a.__dask_graph__() is not None
+    if type(a) is np.ndarray or isinstance(a, type):
+        return False
+    graph = getattr(a, "__dask_graph__", None)
+    return callable(graph) and graph() is not None
 
 
 def _as_stack(a: npt.ArrayLike) -> tuple[Array, Callable[[Array], Array] | None]:

@@ -98,7 +98,7 @@ def patch_numpy() -> _Patch:
     The function object remains NumPy's, with its docstring and its signature, and arrays of other libraries are
     dispatched as before; only its code is exchanged. Child processes by ``fork`` inherit the patch, others call it
     themselves: ``ProcessPoolExecutor(initializer=stackinv.patch_numpy)``, ``client.run(stackinv.patch_numpy)`` in
-    dask. The command ``stackinv run`` patches a program and all Python processes that it starts, without a change.
+    dask. The command ``stackinv run`` patches a program and the Python processes that it starts, without a change.
 
     Examples
     --------

@@ -91,7 +91,7 @@ typedef struct team {
     void *argument;
     fenv_t environment;  /* the caller's: how to round, what to flush to zero */
     int wanted;          /* helpers that may still come */
-    int size;            /* the caller and all helpers that it counts on */
+    int size;            /* the caller and all helpers that it hopes for */
     int started;         /* helpers that came */
     int active;          /* of those, at work */
     pthread_cond_t done; /* none of them is */
@@ -118,8 +118,8 @@ const char stackinv_threads[] = "stackinv";
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER; /* for all that follows, and the counts of a team */
 static pthread_cond_t pool_called = PTHREAD_COND_INITIALIZER;
 static team *pool_open; /* teams that want helpers */
-static int pool_spare;  /* helpers that nobody counts on */
 static helper *pool_helpers;
+static int pool_size; /* how many there are: as many as one caller may want, however many callers there are */
 
 static void pool_leave(team *t)
 {
@@ -167,7 +167,6 @@ static void *help(void *argument)
         t->work(t->argument, member);
         pthread_mutex_lock(&pool_lock);
         self->at_work = 0;
-        pool_spare++;
         __atomic_store_n(&t->active, t->active - 1, __ATOMIC_RELEASE);
         if (t->active == 0)
             pthread_cond_signal(&t->done);
@@ -185,15 +184,22 @@ static void pool_after_fork_in_child(void)
     pthread_cond_init(&pool_called, NULL);
     pool_open = NULL; /* the threads that opened teams, and those that helped them, are not here */
     pool_helpers = NULL;
-    pool_spare = 0;
+    pool_size = 0;
 }
 
-/* Once, at import. */
-static void pool_prepare(void) { pthread_atfork(pool_before_fork, pool_after_fork, pool_after_fork_in_child); }
+/* At import, which may fail and be tried again. */
+static void pool_prepare(void)
+{
+    static int prepared;
+    if (!prepared++)
+        pthread_atfork(pool_before_fork, pool_after_fork, pool_after_fork_in_child);
+}
 
-/* One more helper, or 0 if the system has none to give. Signals are for the threads of Python. */
+/* One more helper, or 0 if the system has none to give. Signals are for the threads of Python, except for a thread's own
+   faults, which faulthandler and the like want to know of. */
 static int pool_grow(void)
 {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
     pthread_t thread;
     pthread_attr_t attributes;
     sigset_t all, before;
@@ -202,6 +208,8 @@ static int pool_grow(void)
     if (!new)
         return 0;
     sigfillset(&all);
+    for (size_t k = 0; k < sizeof faults / sizeof *faults; k++)
+        sigdelset(&all, faults[k]);
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, 4 << 20);
@@ -212,7 +220,7 @@ static int pool_grow(void)
     if (failed)
         free(new);
     else
-        pool_spare++;
+        pool_size++;
     return !failed;
 }
 
@@ -223,6 +231,8 @@ static void team_run(team *t, int size, void (*work)(void *argument, int member)
     int spins;
     t->work = work;
     t->argument = argument;
+    t->size = size;
+    t->wanted = size - 1;
     t->started = t->active = t->moved = 0;
     fegetenv(&t->environment);
     pthread_cond_init(&t->done, NULL);
@@ -233,26 +243,19 @@ static void team_run(team *t, int size, void (*work)(void *argument, int member)
 #endif
 
     pthread_mutex_lock(&pool_lock);
-    while (pool_spare < size - 1 && pool_grow())
+    while (pool_size < size - 1 && pool_grow())
         ;
-    t->wanted = pool_spare < size - 1 ? pool_spare : size - 1;
-    pool_spare -= t->wanted;
-    t->size = 1 + t->wanted;
-    if (t->wanted) {
-        t->next = pool_open;
-        __atomic_store_n(&pool_open, t, __ATOMIC_RELAXED);
-    }
-    for (int k = 1; k < t->size; k++)
+    t->next = pool_open;
+    __atomic_store_n(&pool_open, t, __ATOMIC_RELAXED);
+    for (int k = 1; k < size; k++)
         pthread_cond_signal(&pool_called);
     pthread_mutex_unlock(&pool_lock);
 
     work(argument, 0);
 
     pthread_mutex_lock(&pool_lock);
-    if (t->wanted) {
+    if (t->wanted)
         pool_leave(t);
-        pool_spare += t->wanted;
-    }
     pthread_mutex_unlock(&pool_lock);
     for (spins = 0; spins < 1000 && __atomic_load_n(&t->active, __ATOMIC_ACQUIRE); spins++)
         relax();
@@ -282,8 +285,10 @@ static void team_make_room(team *t)
         return;
     pthread_mutex_lock(&pool_lock);
     for (helper *h = pool_helpers; h; h = h->next)
-        if (!h->at_work && sched_setaffinity(h->thread, sizeof others, &others) == 0)
-            h->allowed = others; /* until it takes up work */
+        if (!h->at_work && sched_setaffinity(h->thread, sizeof others, &others) == 0) {
+            sched_setaffinity(h->thread, sizeof t->allowed, &t->allowed);
+            h->allowed = t->allowed;
+        }
     pthread_mutex_unlock(&pool_lock);
 #else
     (void)t;

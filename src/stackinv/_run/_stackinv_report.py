@@ -1,8 +1,10 @@
 """How much goes through `inv` in a program that `stackinv run --report` runs, in all its processes.
 
-Each process counts in a file of its own, mapped into memory, so that nothing is lost however it ends. The first of them
-adds them up at its exit. None of NumPy is needed for that.
+Each process counts in a file of its own, mapped into memory, so that what a child has counted is not lost however it
+ends. The first process adds all up at its exit, if it comes to that. None of NumPy is needed for that.
 """
+
+from __future__ import annotations
 
 import atexit
 import functools
@@ -32,21 +34,19 @@ class _Counts:
         self.begin()
 
     def begin(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a signal's handler may come back to it
         self.rows: dict[int, int] = {}
         self.table = memoryview(self._mapping(_ROWS * _FIELDS * 8)).cast("q", (_ROWS, _FIELDS))
 
     @staticmethod
     def _mapping(size: int) -> mmap.mmap:
         try:
-            descriptor, _ = tempfile.mkstemp(dir=_directory)
-        except OSError:  # the first process has ended before, and nobody will read it
+            with tempfile.NamedTemporaryFile(dir=_directory, delete=False) as file:
+                file.write(bytes(size))  # room on the disk: a full one is an error here, not a crash later
+                file.flush()
+                return mmap.mmap(file.fileno(), size)
+        except OSError:  # a full disk, or the first process has ended before: nobody will read it
             return mmap.mmap(-1, size)
-        try:
-            os.truncate(descriptor, size)
-            return mmap.mmap(descriptor, size)
-        finally:
-            os.close(descriptor)
 
     def add(self, m: int, matrices: int, nanoseconds: int) -> None:
         with self.lock:
@@ -93,7 +93,8 @@ def _sums() -> tuple[dict[int, list[int]], int]:
     sums: dict[int, list[int]] = {}
     processes = 0
     for path in Path(_directory).iterdir():
-        table = memoryview(path.read_bytes()).cast("q").tolist()
+        content = path.read_bytes()
+        table = memoryview(content[: len(content) // 8 * 8]).cast("q").tolist()
         rows = [table[i : i + _FIELDS] for i in range(0, len(table), _FIELDS)]
         processes += any(calls for _, calls, _, _ in rows)
         for m, *values in rows:
@@ -105,7 +106,11 @@ def _sums() -> tuple[dict[int, list[int]], int]:
 def _print() -> None:
     if os.getpid() != int(_first):  # a fork of it
         return
-    sums, processes = _sums()
+    try:
+        sums, processes = _sums()
+    except OSError as error:
+        print(f"stackinv: no report: {error}", file=sys.stderr)
+        return
     shutil.rmtree(_directory, ignore_errors=True)
     print(_text(sums, processes), file=sys.stderr)
 

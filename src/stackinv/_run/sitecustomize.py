@@ -29,29 +29,34 @@ class _AfterImport:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        step = self.steps.pop(name, None)
-        if step is None:
+        if name not in self.steps:
             return None
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.loader is not None:
-            self._extend(spec.loader, step)
-        return spec
+        for finder in sys.meta_path:
+            spec = None if finder is self else finder.find_spec(name, path, target)
+            if spec is not None:
+                self._extend(spec.loader, name)
+                return spec
+        return None
 
-    @staticmethod
-    def _extend(loader: Any, step: Callable[[], None]) -> None:
+    def _extend(self, loader: Any, name: str) -> None:
         execute = loader.exec_module
 
         def execute_and_step(module: ModuleType) -> None:
             del loader.exec_module
             execute(module)
-            step()
+            self.imported(name)
 
         loader.exec_module = execute_and_step
 
+    def imported(self, name: str) -> None:
+        step = self.steps.pop(name, None)
+        if step is not None:
+            with contextlib.suppress(Exception):  # a Python without stackinv, or with one that does not work there
+                step()
+
 
 def _import_stackinv() -> None:
-    with contextlib.suppress(ImportError):  # a Python without it
-        importlib.import_module("stackinv")
+    importlib.import_module("stackinv")
 
 
 def _patch() -> None:
@@ -74,7 +79,13 @@ def _import_the_next() -> None:
         sys.modules.setdefault("sitecustomize", this)
 
 
-_report = importlib.import_module("_stackinv_report") if "STACKINV_REPORT" in os.environ else None
+_report = None
+if "STACKINV_REPORT" in os.environ:
+    with contextlib.suppress(Exception):  # a Python too old for it
+        _report = importlib.import_module("_stackinv_report")
 sys.path[:] = [entry for entry in sys.path if entry != _HERE]
-sys.meta_path.insert(0, _AfterImport({"numpy": _import_stackinv, "stackinv": _patch}))
+_finder = _AfterImport({"numpy": _import_stackinv, "stackinv": _patch})
+sys.meta_path.insert(0, _finder)
+if "numpy" in sys.modules:  # by a .pth file
+    _finder.imported("numpy")
 _import_the_next()
