@@ -1,5 +1,9 @@
 """What several test modules share."""
 
+import subprocess
+import sys
+import textwrap
+
 import numpy as np
 import pytest
 
@@ -87,6 +91,20 @@ def assert_inverses(actual, a, expected=None):
     tolerance = 1e-4 if actual.dtype.char in "fF" else 1e-9
     actual, expected = np.asarray(actual), np.asarray(expected)
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance * np.max(np.abs(expected), initial=0))
+
+
+def run(code, timeout=120, **keywords):
+    """Run a script in a new process; its output. A hang is a failure."""
+    process = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        **keywords,
+    )
+    assert process.returncode == 0, f"exit status {process.returncode}:\n{process.stderr}"
+    return process.stdout
 
 
 @pytest.fixture(autouse=True)

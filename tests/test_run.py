@@ -129,7 +129,7 @@ def test_a_sitecustomize_of_the_users_own(tmp_path, call, broken):
         (["--report"], r"expected SCRIPT.py, -m MODULE or -c CODE \("),
         (["-x", "script.py"], r"expected SCRIPT.py, -m MODULE or -c CODE, not -x \("),
         (["--reprot", "script.py"], r"expected SCRIPT.py, -m MODULE or -c CODE, not --reprot \("),
-        (["--report", "-m"], r"expected SCRIPT.py, -m MODULE or -c CODE, not -m alone \("),
+        (["--report", "-m"], r"expected SCRIPT.py, -m MODULE or -c CODE, not -m \("),
     ],
 )
 def test_nothing_to_run(arguments, text, call):

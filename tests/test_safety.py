@@ -1,35 +1,19 @@
-"""Threads, processes, signals and memory: nothing hangs, crashes or is left changed."""
+"""Threads, signals and memory: nothing hangs, crashes or is left changed."""
 
 import os
 import platform
 import subprocess
 import sys
-import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import joblib
 import numpy as np
 import pytest
-from conftest import NATIVE, assert_inverses, well_conditioned
+from conftest import NATIVE, assert_inverses, run, well_conditioned
 from threadpoolctl import threadpool_limits
 
 import stackinv
 from stackinv import _core, _workers
-
-
-def run(code, timeout=120, **keywords):
-    """Run a script in a new process; its output. A hang is a failure."""
-    process = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-        **keywords,
-    )
-    assert process.returncode == 0, f"exit status {process.returncode}:\n{process.stderr}"
-    return process.stdout
 
 
 @pytest.mark.parametrize("dtype", NATIVE)
@@ -215,103 +199,6 @@ def test_callback_reports_progress_and_stops():
     assert set(threads) == {threading.current_thread()}
 
 
-FORK = """
-    import multiprocessing, os, sys, warnings
-    import numpy as np, stackinv
-    warnings.simplefilter("ignore", DeprecationWarning)  # of fork beside threads
-
-    def task(seed):
-        results = []
-        for n, m in ((1, 3), (2000, 20), (50, 64), (3, 200)):
-            a = np.random.default_rng(seed).standard_normal((n, m, m)) + 2 * m * np.eye(m)
-            results.append(np.allclose(stackinv.inv(a) @ a, np.eye(m)))
-            results.append(np.allclose(stackinv.inv(a, workers=2) @ a, np.eye(m)))
-        return all(results)
-"""
-
-
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_multiprocessing(method, tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(
-        textwrap.dedent(FORK)
-        + textwrap.dedent(f"""
-        if __name__ == "__main__":
-            assert task(0)
-            with multiprocessing.get_context("{method}").Pool(3) as pool:
-                assert all(pool.map(task, range(6)))
-            assert task(1)
-            print("done")
-        """)
-    )
-    process = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
-    assert process.stdout == "done\n", process.stderr
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_forked_child_is_serial_unless_told_otherwise_and_its_children_too():
-    assert (
-        run(
-            FORK
-            + """
-    assert task(0)
-    if (child := os.fork()) == 0:
-        assert stackinv.get_workers() == 1
-        with stackinv.set_workers(2):
-            assert stackinv.get_workers() == 2
-            assert task(1)
-        if (grandchild := os.fork()) == 0:
-            os._exit(0 if task(2) else 1)
-        os._exit(os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1]))
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert task(3)
-    print("done")
-    """
-        )
-        == "done\n"
-    )
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_a_forked_child_has_threads_of_its_own_and_they_are_used_again():
-    output = run("""
-    import os
-    import numpy as np, stackinv
-    stackinv._workers.available_cpus = lambda: 4
-    a = np.broadcast_to(3 * np.eye(20), (3000, 20, 20))
-
-    def threads():
-        before = len(os.listdir("/proc/self/task"))
-        for _ in range(20):
-            assert (stackinv.inv(a, workers=4) == np.eye(20) / 3).all()
-        return len(os.listdir("/proc/self/task")) - before
-
-    print(threads(), flush=True)
-    if (child := os.fork()) == 0:
-        print(threads(), flush=True)
-        os._exit(0)
-    os.waitpid(child, 0)
-    print(threads())
-    """)
-    assert output.split() == ["3", "3", "0"]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_first_imported_in_a_forked_child():
-    output = run("""
-    import os
-    import numpy as np
-    from sklearn.cluster import KMeans
-    KMeans(2, n_init=1, random_state=0).fit(np.random.default_rng(0).random((5000, 2)))  # OpenMP's threads
-    if (child := os.fork()) == 0:
-        import stackinv
-        a = np.random.default_rng(0).standard_normal((2000, 20, 20)) + 40 * np.eye(20)
-        os._exit(0 if np.allclose(stackinv.inv(a, workers=2) @ a, np.eye(20)) else 1)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-    """)
-    assert output == "0\n"
-
-
 def test_threads_are_still_between_calls():
     output = run("""
     import time
@@ -387,27 +274,6 @@ def test_threads_are_no_more_than_one_call_wants_and_let_faults_through():
     assert output == "3 False\n"
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_fork_after_an_import_that_failed_and_was_tried_again():
-    output = run(
-        """
-    import os, warnings
-    warnings.simplefilter("error")
-    try:
-        import stackinv
-    except Warning as error:
-        print("failed")
-    warnings.simplefilter("ignore")
-    import stackinv
-    if (child := os.fork()) == 0:
-        os._exit(3)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-    """,
-        env=os.environ | {"STACKINV_DISABLE_CPU_FEATURES": "nonsense"},
-    )
-    assert output == "failed\n3\n"
-
-
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_one_thread_where_each_has_a_blas_limit_of_its_own():
     output = run("""
@@ -423,35 +289,6 @@ def test_one_thread_where_each_has_a_blas_limit_of_its_own():
         print((stackinv.inv(a, workers=2) == a[0] / 16).all(), len(os.listdir("/proc/self/task")) - len(before))
     """)
     assert output.splitlines() == ["True 0", f"True {min(1, _workers.available_cpus() - 1)}"]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_fork_while_another_thread_is_inside():
-    assert (
-        run(
-            FORK
-            + """
-    import threading
-    from threadpoolctl import ThreadpoolController
-    stackinv._core.use_engine("lapack")
-    a = np.random.default_rng(0).standard_normal((4000, 64, 64))
-    counts = lambda: [lib.num_threads for lib in ThreadpoolController().select(user_api="blas").lib_controllers]
-    before = counts()
-    started = threading.Event()
-    thread = threading.Thread(target=lambda: stackinv.inv(a, workers=2, callback=lambda *_: started.set()))
-    thread.start()
-    started.wait()
-    for _ in range(5):
-        if (child := os.fork()) == 0:
-            os._exit(0 if task(1) and counts() == before else 1)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    thread.join()
-    assert counts() == before
-    print("done")
-    """
-        )
-        == "done\n"
-    )
 
 
 def test_thread_with_a_small_stack():
@@ -475,14 +312,6 @@ def test_thread_with_a_small_stack():
     """)
         == "18 True\n"
     )
-
-
-@pytest.mark.parametrize("backend", ["loky", "threading"])
-def test_joblib(backend):
-    stacks = [well_conditioned((50, 30, 30), seed=seed) for seed in range(6)]
-    results = joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(stackinv.inv)(a) for a in stacks)
-    for a, result in zip(stacks, results, strict=True):
-        assert_inverses(result, a)
 
 
 INTERRUPT = """

@@ -196,9 +196,9 @@ def _run(options: argparse.Namespace) -> NoReturn:
     It finds the module `sitecustomize` of stackinv first, and so does every Python that it starts.
     """
     program = options.program
-    option = program[0] if program and program[0].startswith("-") and program[0] != "-" else None
-    if not program or program in (["-m"], ["-c"]) or (option and option[:2] not in ("-m", "-c")):
-        given = f", not {option} alone" if option in ("-m", "-c") else f", not {option}" if option else ""
+    first = program[0] if program else "-h"
+    if first.startswith("-") and first != "-" and (first[:2] not in ("-m", "-c") or program in (["-m"], ["-c"])):
+        given = f", not {first}" if program else ""
         raise _UsageError(f"run: expected SCRIPT.py, -m MODULE or -c CODE{given} (see stackinv run --help)")
     path = [str(Path(__file__).with_name("_run")), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
