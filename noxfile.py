@@ -61,6 +61,22 @@ def typing(session: nox.Session) -> None:
     session.run("mypy", "--strict", "src/stackinv")
 
 
+@nox.session(python="3.11")
+def docs(session: nox.Session) -> None:
+    """Build the documentation: build/docs/index.html."""
+    session.install(".[docs]")
+    session.run("sphinx-build", "-W", "--keep-going", "docs", "build/docs", *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
+def bench(session: nox.Session) -> None:
+    """Run the benchmarks once, on what is installed."""
+    session.install(".[bench]")
+    session.chdir("bench")
+    session.run("asv", "machine", "--yes")
+    session.run("asv", "run", "--quick", "--strict", "--python=same", "--dry-run", *session.posargs)
+
+
 @nox.session
 def portable(session: nox.Session) -> None:
     """Build without vector extensions, and run the tests."""

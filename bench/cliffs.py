@@ -1,11 +1,13 @@
 """Every order from 1 to 600: where does one more row cost much more than it should? float64, all workers.
 
-python bench/cliffs.py [--plot FILE]
+python bench/cliffs.py [--json FILE]
 """
 
 import argparse
+import json
 import statistics
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -31,8 +33,8 @@ def microseconds(m: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--plot", metavar="FILE")
-    path = parser.parse_args().plot
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the times")
+    path = parser.parse_args().json
     orders = range(1, MOST_M + 2)
     sweeps = [[microseconds(m) for m in orders] for _ in range(3)]
     times = [statistics.median(sweep) for sweep in zip(*sweeps, strict=True)]
@@ -46,18 +48,8 @@ def main() -> None:
     for m in sorted(steps, key=steps.__getitem__, reverse=True)[:8]:
         print(f"   M = {m:3d}: {steps[m]:.2f}")
     if path:
-        import matplotlib
-
-        matplotlib.use("agg")
-        from matplotlib import pyplot as plt
-
-        figure, axes = plt.subplots(figsize=(7.5, 3.2), layout="constrained")
-        axes.plot(orders, [2e-3 * m**3 / t for m, t in zip(orders, times, strict=True)], linewidth=1)
-        axes.set(
-            xlabel="M, every order", ylabel="GFLOP/s", title=f"stackinv, float64, {stackinv.get_workers()} workers"
-        )
-        axes.grid(alpha=0.3)
-        figure.savefig(path)
+        records = [{"m": m, "microseconds": float(f"{time:.4g}")} for m, time in zip(orders, times, strict=True)]
+        path.write_text(json.dumps(records))
 
 
 if __name__ == "__main__":

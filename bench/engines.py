@@ -1,20 +1,23 @@
 """The table in kernels/builds.c that chooses the engine: each of them timed by order, type and instruction set.
 
-python bench/engines.py [--assume-a STRUCTURE] [--plot FILE]
+python bench/engines.py [--assume-a STRUCTURE] [--json FILE]
 
 OpenBLAS should use what the kernels that it is compared with use: for AVX2 set OPENBLAS_CORETYPE=Haswell, for the
 baseline of x86 OPENBLAS_CORETYPE=Nehalem, and STACKINV_DISABLE_CPU_FEATURES accordingly.
 """
 
 import argparse
+import json
 import statistics
 import time
+from pathlib import Path
 
 import numpy as np
 
 import stackinv
 from stackinv import _core
 
+STACK_BYTES = 32 << 20
 ORDERS = (4, 8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512)
 ENGINES = ("lanes", "blocked", "lapack")
 TYPES = {"f": "float32", "d": "float64", "F": "complex64", "D": "complex128"}
@@ -49,41 +52,28 @@ def measure(dtype: str, bytes_: int, assume_a: str) -> dict[str, list[float]]:
     return {engine: [microseconds(a, engine, assume_a) for a in stacks] for engine in ENGINES}
 
 
-def plot(times: dict[str, dict[str, list[float]]], build: str, assume_a: str, path: str) -> None:
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot as plt
-
-    figure, grid = plt.subplots(1, 4, figsize=(12, 3.2), layout="constrained", sharey=True)
-    for axes, (dtype, name) in zip(grid, TYPES.items(), strict=True):
-        for engine in ENGINES:
-            flops = [(8 if dtype in "FD" else 2) * m**3 for m in ORDERS]
-            rates = [flop / t / 1e3 for flop, t in zip(flops, times[dtype][engine], strict=True)]
-            axes.plot(ORDERS, rates, marker="o", markersize=3, label=engine)
-        axes.axvline(_core.most_lanes_m(dtype, assume_a), color="gray", linestyle=":", linewidth=1)
-        axes.set(title=name, xlabel="M", xscale="log")
-        axes.set_xticks([4, 16, 64, 128, 512], ["4", "16", "64", "128", "512"])
-        axes.minorticks_off()
-        axes.grid(alpha=0.3)
-    grid[0].set(ylabel="GFLOP/s, one worker")
-    grid[0].legend(frameon=False)
-    figure.suptitle(
-        f"The engines, {build} kernels, assume_a={assume_a!r}; dotted: where the lanes engine hands over", fontsize=10
-    )
-    figure.savefig(path)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--plot", metavar="FILE", help="draw the best build's rates")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the best build's times of long stacks, and no more"
+    )
     parser.add_argument("--assume-a", default="gen", metavar="STRUCTURE")
     arguments = parser.parse_args()
-    path, assume_a = arguments.plot, arguments.assume_a
+    assume_a = arguments.assume_a
     best = _core.build_used()
+    if arguments.json:
+        records = [
+            {"dtype": dtype, "engine": engine, "m": m, "microseconds": float(f"{time:.4g}")}
+            | {"most_lanes_m": _core.most_lanes_m(char, assume_a)}
+            for char, dtype in TYPES.items()
+            for engine, times in measure(char, STACK_BYTES, assume_a).items()
+            for m, time in zip(ORDERS, times, strict=True)
+        ]
+        arguments.json.write_text(json.dumps(records))
+        return
     runnable = [name for name, _, runs_here in _core.builds() if runs_here]
     runnable = runnable[runnable.index(best) :]
-    for title, size in (("long stacks", 32 << 20), ("one matrix, whose tile holds copies of it", 0)):
+    for title, size in (("long stacks", STACK_BYTES), ("one matrix, whose tile holds copies of it", 0)):
         print(f"\nTime over that of the blocked engine, {title}, one worker:")
         print("build     type engine  " + "".join(f"{m:6d}" for m in ORDERS))
         for build in runnable:
@@ -93,8 +83,6 @@ def main() -> None:
                 for engine in ("lanes", "lapack"):
                     ratios = [t / blocked for t, blocked in zip(times[engine], times["blocked"], strict=True)]
                     print(f"{build:9s} {dtype:4s} {engine:7s} " + "".join(f"{r:6.2f}" for r in ratios), flush=True)
-            if path and size and build == best:
-                plot(all_times, build, assume_a, path)
         _core.use_build(best)
 
 

@@ -302,6 +302,7 @@ def test_show_config_refuses_other_modes():
 def test_compare(tmp_path, capsys):
     plot = tmp_path / "times.svg"
     options = ["--m", "2,30", "--stack-bytes", "20000", "--workers", "1", "--plot", str(plot)]
+    options += ["--json", str(tmp_path / "times.json")]
     assert _cli.main(["compare", *options]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert f"stackinv {stackinv.__version__}" in lines[2]
@@ -309,22 +310,27 @@ def test_compare(tmp_path, capsys):
     assert [line.split()[:2] for line in lines[4:6]] == [["2", "625"], ["30", "2"]]
     assert all("x)" in line for line in lines[4:6])
     assert plot.read_text().lstrip().startswith("<?xml")
+    written = json.loads((tmp_path / "times.json").read_text())
+    assert (written["m"], written["length"], written["dtype"]) == ([2, 30], [625, 2], "float64")
+    assert written["contenders"]["numpy"] == f"NumPy {np.__version__}"
+    assert all(time > 0 for times in written["microseconds"].values() for time in times)
+    assert written["machine"]["processor"]
+    assert written["machine"]["cores"] == len(os.sched_getaffinity(0))
 
 
-def test_compare_reports_a_contender_that_hangs_or_dies(tmp_path, monkeypatch):
+def test_compare_reports_a_contender_that_hangs_or_dies(tmp_path):
     script = tmp_path / "_contender.py"
     script.write_text(
         "import sys, time, json\n"
-        "for size in sys.argv[4:]:\n"
+        "for size in sys.argv[5:]:\n"
         "    m = int(size.split(':')[0])\n"
         "    if m == 3: time.sleep(1000)\n"
         "    if m == 4: sys.exit('out of luck')\n"
         "    print(json.dumps({'m': m, 'microseconds': m}), flush=True)\n"
     )
-    monkeypatch.setattr(_compare, "__file__", str(tmp_path / "_compare.py"))
-    monkeypatch.setattr(_compare, "CONTENDERS", {"stackinv": "stackinv"})
-    result = _compare.compare([2, 3, 4, 5], 1000, 1, 5)
-    assert result.times["stackinv"] == {2: 2.0, 3: "hung (5 s)", 4: "failed (out of luck)", 5: 5.0}
+    contenders = {"stackinv": _compare.Contender("stackinv", "stackinv", script)}
+    result = _compare.compare([(2, 9), (3, 9), (4, 9), (5, 9)], 1, 5, contenders=contenders)
+    assert result.times == {"stackinv": [2.0, "hung (5 s)", "failed (out of luck)", 5.0]}
     table = _compare.table(result)
     assert "M = 3: hung (5 s)" in table
     assert "M = 4: failed (out of luck)" in table
@@ -334,9 +340,9 @@ def test_compare_reports_a_contender_that_hangs_or_dies(tmp_path, monkeypatch):
 def test_contender_measures_what_it_says(structure):
     """Each is timed alone, in the order given, with a line a size."""
     script = _compare.__file__.replace("_compare", "_contender")
-    for name in ("stackinv", "stackinv-out", "numpy", "scipy"):
+    for name in ("stackinv", "stackinv-out", "stackinv-native", "numpy", "scipy"):
         output = subprocess.run(
-            [sys.executable, script, name, "1", structure, "2:50", "5:20"],
+            [sys.executable, script, name, "1", "complex64", structure, "2:50", "5:20"],
             capture_output=True,
             text=True,
             check=True,
@@ -347,17 +353,22 @@ def test_contender_measures_what_it_says(structure):
         assert all(line["microseconds"] > 0 for line in lines)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
 @pytest.mark.parametrize("structure", STRUCTURES)
-def test_contenders_invert_what_they_are_said_to(structure):
-    a = _contender.stack(100, 4, structure)
+def test_contenders_invert_what_they_are_said_to(structure, dtype):
+    a = _contender.stack(100, 4, dtype, structure)
+    assert a.dtype == dtype
     assert has_structure(a, structure)
     for name in ("stackinv", "numpy"):
-        np.testing.assert_allclose(_contender.inverse(name, 1, structure, a)(), np.linalg.inv(a), atol=1e-9)
+        np.testing.assert_allclose(_contender.inverse(name, structure, a)(), np.linalg.inv(a), atol=1e-9)
 
 
-def test_compare_by_structure(capsys):
-    assert _cli.main(["compare", "--m", "3", "--stack-bytes", "2000", "--workers", "1", "--assume-a", "pos"]) == 0
-    assert "(float64, assume_a='pos', 1 threads" in capsys.readouterr().out
+def test_compare_by_structure_and_type(capsys):
+    options = ["--workers", "1", "--assume-a", "pos", "--dtype", "complex64"]
+    assert _cli.main(["compare", "--m", "3", "--stack-bytes", "2000", *options]) == 0
+    output = capsys.readouterr().out
+    assert "(complex64, assume_a='pos', 1 threads" in output
+    assert ["3", "27"] in [line.split()[:2] for line in output.splitlines()]
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)

@@ -1,6 +1,7 @@
-"""The examples in the docstrings are right."""
+"""The code in the documentation runs, its tables are what was measured, the examples in docstrings are right."""
 
 import doctest
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,81 @@ import pytest
 
 import stackinv
 
+ROOT = Path(__file__).parents[1]
 PUBLIC = [name for name in stackinv.__all__ if callable(getattr(stackinv, name))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+RUN = ("python", "pycon", "console")  # `sh` has commands for a clone of the repository, such as installing
+
+# What a page's code runs in: a Python session with a shell beside it, in a directory with a stack and a program.
+SESSION = """
+import doctest as _doctest, subprocess as _subprocess
+
+def _session(text):
+    test = _doctest.DocTestParser().get_doctest(text, {}, "page", None, None)
+    test.globs = globals()
+    runner = _doctest.DocTestRunner(optionflags=_doctest.ELLIPSIS | _doctest.NORMALIZE_WHITESPACE)
+    assert runner.run(test, clear_globs=False).failed == 0
+
+def _shell(text):
+    if __name__ == "__main__":
+        for line in text.splitlines():
+            if line.startswith("$ "):
+                _subprocess.run(["bash", "-euo", "pipefail", "-c", line[2:]], check=True)
+"""
+
+
+def code(page):
+    """One program of all code on the page that readers would run."""
+    parts = []
+    for language, text in BLOCK.findall(page.read_text()):
+        if language == "python":
+            parts.append(text)
+        elif language in RUN:
+            parts.append(f"{'_session' if language == 'pycon' else '_shell'}({text!r})\n")
+    return "\n".join(parts)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if code(page)], ids=lambda page: page.stem)
+def test_code_of_the_page_runs(page, tmp_path):
+    (tmp_path / "page.py").write_text(SESSION + code(page))
+    (tmp_path / "script.py").write_text("import numpy as np\nnp.linalg.inv(np.eye(3))\n")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_one.py").write_text("def test_one():\n    pass\n")
+    np.save(tmp_path / "stack.npy", np.random.default_rng(0).standard_normal((100, 4, 4)))
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    process = subprocess.run(
+        [sys.executable, "page.py"],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path, "MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-3000:]
+
+
+def test_most_pages_have_code():
+    assert sum(bool(code(page)) for page in PAGES) > 8
+
+
+def test_tables_are_what_was_measured():
+    command = [sys.executable, ROOT / "bench" / "tables.py", "--check"]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert process.returncode == 0, process.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_figures_are_within_lines(page):
+    """A comment that begins a line would make HTML of the whole line."""
+    assert not re.findall("^ *<!-- figure", page.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_and_pictures_are_there(page):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -27,11 +102,3 @@ def test_examples(name):
 def test_every_public_function_has_an_example(name):
     if name != "InvExResult":
         assert ">>>" in getattr(stackinv, name).__doc__
-
-
-def test_code_of_the_page_on_pipelines(tmp_path):
-    page = Path(__file__).parents[1] / "docs" / "pipelines.md"
-    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
-    assert len(blocks) > 5
-    (tmp_path / "page.py").write_text("\n".join(blocks))
-    subprocess.run([sys.executable, "page.py"], cwd=tmp_path, timeout=300, check=True)

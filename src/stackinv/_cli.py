@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import json
 import os
 import shutil
 import signal
@@ -144,6 +145,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="S",
         help="structure of the matrices, as for invert",
     )
+    compare.add_argument(
+        "--dtype",
+        choices=("float32", "float64", "complex64", "complex128"),
+        default="float64",
+        metavar="T",
+        help="type of the matrices: float32, float64 (the default), complex64 or complex128",
+    )
+    compare.add_argument("--json", type=Path, metavar="FILE.json", help="write the times, the versions and the machine")
     compare.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the times (needs matplotlib)")
     compare.set_defaults(run=_run_compare)
 
@@ -182,9 +191,15 @@ def _orders(text: str) -> list[int]:
 def _run_compare(options: argparse.Namespace) -> None:
     if options.plot:
         _compare.check_plot(options.plot)
+    if options.json:
+        _compare.check_file(options.json)
     workers = _workers.get_workers() if options.workers is None else options.workers
-    result = _compare.compare(options.m, options.stack_bytes, workers, options.timeout, options.assume_a)
+    sizes = _compare.sizes(options.m, options.stack_bytes, options.dtype)
+    result = _compare.compare(sizes, workers, options.timeout, options.dtype, options.assume_a)
     print(_compare.table(result))
+    if options.json:
+        options.json.write_text(json.dumps(result.as_dict(), indent=1) + "\n")
+        print(f"\nWritten to {options.json}")
     if options.plot:
         _compare.plot(result, options.plot)
         print(f"\nDrawn in {options.plot}")

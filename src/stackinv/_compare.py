@@ -7,53 +7,131 @@ import queue
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-CONTENDERS = {"stackinv": "stackinv", "numpy": "NumPy", "scipy": "SciPy", "torch": "PyTorch", "jax": "JAX"}
+_SCRIPT = Path(__file__).with_name("_contender.py")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What is timed: its title, whose version tells about it, and the script that times it (see `_contender.py`)."""
+
+    title: str
+    distribution: str | None
+    script: Path = _SCRIPT
+
+    def version(self) -> str | None:
+        """The version of the distribution; None if it is not installed."""
+        if self.distribution is None:
+            return None
+        try:
+            return importlib.metadata.version(self.distribution)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
+
+CONTENDERS = {
+    "stackinv": Contender("stackinv", "stackinv"),
+    "numpy": Contender("NumPy", "numpy"),
+    "scipy": Contender("SciPy", "scipy"),
+    "torch": Contender("PyTorch", "torch"),
+    "jax": Contender("JAX", "jax"),
+}
+
+
+def installed(contenders: Mapping[str, Contender]) -> dict[str, Contender]:
+    """Those that can be timed here."""
+    return {
+        name: contender
+        for name, contender in contenders.items()
+        if name == "stackinv" or contender.distribution is None or contender.version()
+    }
 
 
 @dataclass
 class Comparison:
-    """Microseconds a matrix, or why there is no such figure, by contender and order."""
+    """Microseconds a matrix, or why there is no such figure, by contender and size."""
 
-    lengths: dict[int, int]
+    sizes: list[tuple[int, int]]  # orders and lengths of the stacks
     workers: int
-    assume_a: str = "gen"
-    times: dict[str, dict[int, float | str]] = field(default_factory=dict)
+    dtype: str
+    assume_a: str
+    titles: dict[str, str]
+    times: dict[str, list[float | str]]
 
-    def title(self, name: str) -> str:
-        """The contender's name and version."""
-        return f"{CONTENDERS[name]} {importlib.metadata.version(name)}"
+    def kind(self) -> str:
+        """What the stacks are made of."""
+        return self.dtype if self.assume_a == "gen" else f"{self.dtype}, assume_a={self.assume_a!r}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a file of JSON, with the machine and the versions beside the numbers."""
+        return {
+            "machine": machine(),
+            "contenders": self.titles,
+            "workers": self.workers,
+            "dtype": self.dtype,
+            "assume_a": self.assume_a,
+            "m": [m for m, _ in self.sizes],
+            "length": [length for _, length in self.sizes],
+            "microseconds": self.times,
+        }
 
 
-def compare(orders: list[int], stack_bytes: int, workers: int, timeout: float, assume_a: str = "gen") -> Comparison:
-    """Time every installed contender on float64 stacks of these orders, this size and this structure."""
-    result = Comparison({m: max(1, stack_bytes // (8 * m * m)) for m in orders}, workers, assume_a)
-    for name in CONTENDERS:
-        if name == "stackinv" or _installed(name):
-            result.times[name] = _time(name, result, timeout)
+def machine() -> dict[str, Any]:
+    """What the times depend on besides the contenders."""
+    from stackinv import show_config
+
+    config = show_config(mode="dicts")
+    versions = config["Versions"]
+    blas = config["BLAS"]
+    return {
+        "processor": versions["processor"],
+        "cores": config["Workers"]["cores"],
+        "instruction set": config["SIMD"]["kernels"],
+        "system": versions["machine"],
+        "Python": versions["Python"],
+        "BLAS": blas
+        if isinstance(blas, str)
+        else ", ".join(f"{library['internal_api']} {library['version']}" for library in blas),
+    }
+
+
+def sizes(orders: Sequence[int], stack_bytes: int, dtype: str = "float64", at_least: int = 1) -> list[tuple[int, int]]:
+    """Stacks of these orders that have this many bytes, but no fewer matrices than `at_least`."""
+    import numpy as np
+
+    itemsize = np.dtype(dtype).itemsize
+    return [(m, max(at_least, stack_bytes // (itemsize * m * m))) for m in orders]
+
+
+def compare(
+    sizes: list[tuple[int, int]],
+    workers: int,
+    timeout: float,
+    dtype: str = "float64",
+    assume_a: str = "gen",
+    contenders: Mapping[str, Contender] = CONTENDERS,
+) -> Comparison:
+    """Time every installed contender on stacks of these sizes, this type and this structure."""
+    here = installed(contenders)
+    titles = {name: " ".join(filter(None, [one.title, one.version()])) for name, one in here.items()}
+    result = Comparison(sizes, workers, dtype, assume_a, titles, {})
+    for name, contender in here.items():
+        result.times[name] = _time(name, contender, result, timeout)
     return result
 
 
-def _installed(name: str) -> bool:
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
-
-
-def _time(name: str, comparison: Comparison, timeout: float) -> dict[int, float | str]:
-    """Times by order; a process that hangs or dies is started anew for the orders that remain."""
-    times: dict[int, float | str] = {}
-    waiting = sorted(comparison.lengths)
-    script = str(Path(__file__).with_name("_contender.py"))
+def _time(name: str, contender: Contender, comparison: Comparison, timeout: float) -> list[float | str]:
+    """Times by size; a process that hangs or dies is started anew for the sizes that remain."""
+    times: list[float | str] = []
+    waiting = list(comparison.sizes)
+    what = [name, str(comparison.workers), comparison.dtype, comparison.assume_a]
     while waiting:
         line: str | None = ""
-        sizes = [f"{m}:{comparison.lengths[m]}" for m in waiting]
-        command = [sys.executable, script, name, str(comparison.workers), comparison.assume_a, *sizes]
+        command = [sys.executable, str(contender.script), *what, *(f"{m}:{length}" for m, length in waiting)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stderr is not None
@@ -67,21 +145,24 @@ def _time(name: str, comparison: Comparison, timeout: float) -> dict[int, float 
                 reader.start()
             try:
                 while waiting:
-                    _report(name, waiting[0])
+                    _report(f"timing {contender.title}, M = {waiting[0][0]}, {waiting[0][1]} matrices")
                     line = lines.get(timeout=timeout)
                     if line is None:
                         break
-                    times[waiting.pop(0)] = float(json.loads(line)["microseconds"])
+                    times.append(float(json.loads(line)["microseconds"]))
+                    waiting.pop(0)
             except queue.Empty:
-                times[waiting.pop(0)] = f"hung ({timeout:g} s)"
+                times.append(f"hung ({timeout:g} s)")
+                waiting.pop(0)
             finally:
                 process.kill()
                 for reader in readers:
                     reader.join()
         if waiting and line is None:
             why = errors[-1].strip() if errors else f"exit status {process.returncode}"
-            times[waiting.pop(0)] = f"failed ({why})"
-    _report(None, 0)
+            times.append(f"failed ({why})")
+            waiting.pop(0)
+    _report("")
     return times
 
 
@@ -91,24 +172,23 @@ def _read(pipe: IO[str], lines: "queue.Queue[str | None]") -> None:
     lines.put(None)
 
 
-def _report(name: str | None, m: int) -> None:
+def _report(text: str) -> None:
     if sys.stderr.isatty():
-        text = f"timing {CONTENDERS[name]}, M = {m}" if name else ""
-        print(f"\r{text:<40}" + ("" if name else "\r"), end="", file=sys.stderr, flush=True)
+        print(f"\r{text:<60}" + ("" if text else "\r"), end="", file=sys.stderr, flush=True)
 
 
 def table(result: Comparison) -> str:
     """The times, and in parentheses how many times stackinv is as fast."""
-    rows = [["M", "matrices", *(result.title(name) for name in result.times)]]
+    rows = [["M", "matrices", *result.titles.values()]]
     notes = []
-    for m, length in result.lengths.items():
+    for i, (m, length) in enumerate(result.sizes):
         row = [str(m), str(length)]
-        own = result.times["stackinv"][m]
+        own = result.times["stackinv"][i]
         for name, times in result.times.items():
-            time = times[m]
+            time = times[i]
             if isinstance(time, str):
                 row.append(time.split(" ")[0])
-                notes.append(f"{result.title(name)}, M = {m}: {time}")
+                notes.append(f"{result.titles[name]}, M = {m}: {time}")
             elif name == "stackinv" or isinstance(own, str):
                 row.append(f"{time:.4g}")
             else:
@@ -117,14 +197,10 @@ def table(result: Comparison) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     head = (
-        f"Microseconds a matrix (float64, {_kind(result)}{result.workers} threads, {platform.machine()}, Python "
+        f"Microseconds a matrix ({result.kind()}, {result.workers} threads, {platform.machine()}, Python "
         f"{platform.python_version()}); in parentheses, how many times as fast stackinv is"
     )
     return "\n".join([head, "", lines[0], "  ".join("-" * width for width in widths), *lines[1:], *notes])
-
-
-def _kind(result: Comparison) -> str:
-    return "" if result.assume_a == "gen" else f"assume_a={result.assume_a!r}, "
 
 
 def check_plot(path: Path) -> None:
@@ -138,6 +214,11 @@ def check_plot(path: Path) -> None:
         raise RuntimeError(
             f"{path}: the name of a picture ends in one of {', '.join(f'.{end}' for end in sorted(known))}"
         )
+    check_file(path)
+
+
+def check_file(path: Path) -> None:
+    """Say before the timing whether a file can be written there."""
     if path.is_dir() or not path.parent.is_dir():
         raise RuntimeError(f"{path}: no file can be written there")
 
@@ -151,11 +232,12 @@ def plot(result: Comparison, path: Path) -> None:
     from matplotlib import ticker
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-    own = {m: time for m, time in result.times["stackinv"].items() if isinstance(time, float)}
+    orders = [m for m, _ in result.sizes]
+    own = {m: time for m, time in zip(orders, result.times["stackinv"], strict=True) if isinstance(time, float)}
     for name, times in result.times.items():
-        known = {m: time for m, time in times.items() if isinstance(time, float)}
+        known = {m: time for m, time in zip(orders, times, strict=True) if isinstance(time, float)}
         style: dict[str, Any] = {"marker": "o", "markersize": 4, "linewidth": 2.2 if name == "stackinv" else 1.3}
-        left.plot(list(known), list(known.values()), label=result.title(name), **style)
+        left.plot(list(known), list(known.values()), label=result.titles[name], **style)
         both = [m for m in known if m in own]
         right.plot(both, [known[m] / own[m] for m in both], **style)
     left.set(title="Time a matrix", ylabel="µs", yscale="log")
@@ -164,10 +246,10 @@ def plot(result: Comparison, path: Path) -> None:
     right.yaxis.set_major_formatter("{x:g}")
     for axes in (left, right):
         axes.set(xlabel="M (order of the matrices)", xscale="log")
-        axes.set_xticks(list(result.lengths), [str(m) for m in result.lengths], rotation=60, fontsize=8)
+        axes.set_xticks(orders, [str(m) for m in orders], rotation=60, fontsize=8)
         axes.minorticks_off()
         axes.grid(alpha=0.3)
     left.legend(frameon=False)
-    figure.suptitle(f"Inverting stacks of float64 matrices, {_kind(result)}{result.workers} threads", fontsize=11)
+    figure.suptitle(f"Inverting stacks of {result.kind()} matrices, {result.workers} threads", fontsize=11)
     figure.savefig(path)
     plt.close(figure)

@@ -2,6 +2,8 @@
 
 import os
 import platform
+import subprocess
+from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -47,6 +49,7 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
             "NumPy": np.__version__,
             "SciPy": scipy.__version__,
             "machine": f"{platform.system()} {platform.machine()}",
+            "processor": processor(),
         },
         "SIMD": {
             "kernels": _core.build_used(),
@@ -73,6 +76,20 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
             for key, value in entry.items():
                 print(f"  {key}: {value}")
     return None
+
+
+def processor() -> str:
+    """The processor's name, as its maker gives it, where the system tells."""
+    try:
+        if platform.system() == "Darwin":
+            command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except (OSError, subprocess.SubprocessError):
+        pass
+    return platform.processor() or "unknown"
 
 
 _BLAS_KEYS = ("internal_api", "version", "architecture", "threading_layer", "num_threads", "filepath")

@@ -93,7 +93,19 @@ class SingularMatrixError(np.linalg.LinAlgError):
 
 
 class InvExResult(NamedTuple):
-    """What `inv_ex` returns."""
+    """What `inv_ex` returns.
+
+    A named tuple: ``inverse, info, rcond = inv_ex(a)``.
+
+    Parameters
+    ----------
+    inverse : ndarray, shape (..., M, M)
+        The inverses; those of singular matrices are NaN.
+    info : ndarray of int, shape (...)
+        0, or LAPACK's ``i > 0`` for a singular matrix.
+    rcond : ndarray of float64, shape (...)
+        Reciprocal condition numbers in the 1-norm.
+    """
 
     inverse: Any
     info: Any
@@ -164,7 +176,7 @@ def inv(
 
     See Also
     --------
-    inv_ex : the inverses with the outcome and the condition of each matrix, without an error.
+    inv_ex : The inverses with the outcome and the condition of each matrix, without an error.
 
     Notes
     -----
@@ -190,8 +202,8 @@ def inv(
 
     References
     ----------
-    .. [1] E. Anderson et al., *LAPACK Users' Guide*, 3rd ed., SIAM, 1999.
-    .. [2] N. J. Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., SIAM, 2002, chapter 14.
+    .. [1] Anderson, E. et al., *LAPACK Users' Guide*, 3rd ed., SIAM, 1999.
+    .. [2] Higham, N. J., *Accuracy and Stability of Numerical Algorithms*, 2nd ed., SIAM, 2002, chapter 14.
 
     Examples
     --------
@@ -213,7 +225,7 @@ def inv(
     if on_singular not in ("raise", "nan"):
         raise ValueError(f"on_singular must be 'raise' or 'nan', not {on_singular!r}")
     structure = assume_a if assume_a in STRUCTURES else _structure(assume_a)
-    if out is None and dtype is None and workers is None and callback is None:
+    if out is None and dtype is None and callback is None and (workers is None or _workers.resolve(workers)):
         small = _core.invert_small(a, structure)
         if small is not None:
             return small
@@ -239,12 +251,22 @@ def inv_ex(
     workers: SupportsIndex | None = None,
     callback: Progress | None = None,
 ) -> InvExResult:
-    """Inverses of a stack of matrices with the outcome and the condition of each; singular matrices are no error.
+    """Inverse of each matrix of a stack, with its outcome and condition; singular matrices are no error.
 
     Parameters
     ----------
-    a, out, dtype, assume_a, workers, callback
-        As for `inv`.
+    a : array_like or dask.array.Array, shape (..., M, M)
+        The matrix or matrices, as for `inv`.
+    out : ndarray, shape (..., M, M), optional
+        Where the inverses go, as for `inv`.
+    dtype : data-type, optional
+        The type of the calculation and of the inverses, as for `inv`.
+    assume_a : {"gen", "pos", "sym", "her", "upper triangular", "lower triangular", "diagonal"}, optional
+        What is known of the matrices, as for `inv`.
+    workers : int, optional
+        Number of threads, as for `inv`.
+    callback : callable, optional
+        ``callback(done, total)``, called now and then, as for `inv`.
 
     Returns
     -------
@@ -266,7 +288,7 @@ def inv_ex(
 
     See Also
     --------
-    inv : the inverses alone.
+    inv : The inverses alone.
 
     Examples
     --------

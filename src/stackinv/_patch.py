@@ -91,7 +91,7 @@ def patch_numpy() -> _Patch:
 
     See Also
     --------
-    unpatch_numpy : undo it.
+    unpatch_numpy : Undo it.
 
     Notes
     -----
@@ -119,7 +119,7 @@ def unpatch_numpy() -> None:
 
     See Also
     --------
-    patch_numpy : what this undoes.
+    patch_numpy : What this undoes.
 
     Examples
     --------

@@ -1,0 +1,59 @@
+"""What `bench/figures.py` measured, as its tables and pictures ask for it."""
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+DATA = Path(__file__).parent / "figures"
+LIBRARIES = ("numpy", "scipy", "torch", "jax")
+ALL = ("stackinv", *LIBRARIES, "eigen", "mkl-compact")
+
+
+@functools.cache
+def load(measurement: str) -> dict[str, Any]:
+    return json.loads((DATA / f"{measurement}.json").read_text())
+
+
+def title(measurement: str, contender: str) -> str:
+    """Name and version."""
+    return load(measurement)["contenders"][contender].split("+")[0]
+
+
+@functools.cache
+def _index(measurement: str) -> dict[tuple[Any, ...], dict[int, float]]:
+    index: dict[tuple[Any, ...], dict[int, float]] = {}
+    for record in load(measurement)["records"]:
+        key = tuple(record[name] for name in ("contender", "workers", "dtype", "assume_a"))
+        index.setdefault(key, {})[record["m"]] = record["microseconds"]
+    return index
+
+
+def times(
+    measurement: str, contender: str, workers: int = 2, dtype: str = "float64", assume_a: str = "gen"
+) -> dict[int, float]:
+    """Microseconds a matrix by order, of a measurement with one length of stack for each order."""
+    return _index(measurement).get((contender, workers, dtype, assume_a), {})
+
+
+def calls(contender: str, m: int) -> dict[int, float]:
+    """Microseconds a call by the number of matrices of order m."""
+    return {
+        record["length"]: record["microseconds"] * record["length"]
+        for record in load("lengths")["records"]
+        if (record["contender"], record["m"]) == (contender, m)
+    }
+
+
+def dgemm() -> float:
+    """GFLOP/s of products of large matrices at their best, two threads."""
+    return max(rate(m, time) for m, time in times("orders", "dgemm").items())
+
+
+def rate(m: int, microseconds: float) -> float:
+    """GFLOP/s."""
+    return 2e-3 * m**3 / microseconds
+
+
+def examples() -> dict[str, dict[str, Any]]:
+    return {record["example"]: record for record in load("examples")["records"]}

@@ -1,0 +1,258 @@
+"""The tables and single figures in the README and the documentation, written between their marks.
+
+    python bench/tables.py           # write them
+    python bench/tables.py --check   # or only say whether they are what was measured
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`, a figure in a sentence between `<!-- figure: NAME -->`
+and `<!-- end -->`; the names are those of `TABLES` and `figures` here.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from results import ALL, LIBRARIES, calls, dgemm, examples, load, rate, times, title
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MARKS = re.compile(r"<!-- (table|figure): ([\w -]+?) -->.*?<!-- end -->", re.DOTALL)
+SMALL = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+LARGE = (96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096)
+EXAMPLES = {
+    "mahalanobis_outliers": "Which digits do not look like their class?",
+    "kalman_bank": "How noisy are macroeconomic series?",
+    "visual_odometry": "Where did the car drive?",
+    "structure_tensor": "How precisely can a point be found again?",
+}
+
+
+def number(value: float | None) -> str:
+    """Three digits that mean something."""
+    if value is None:
+        return ""
+    return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def share(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+def markdown(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    head = list(head)
+    lines = [head, ["-:"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def headline() -> str:
+    own = times("orders", "stackinv")
+    head = ["M", "stackinv, µs a matrix", *(f"× {title('orders', name)}" for name in LIBRARIES)]
+    return markdown(
+        head,
+        (
+            [str(m), number(own[m]), *(number(times("orders", name)[m] / own[m]) for name in LIBRARIES)]
+            for m in (2, 3, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+        ),
+    )
+
+
+def orders() -> str:
+    columns = {"stackinv": "stackinv", "stackinv-out": "with `out=`"}
+    columns |= {name: title("orders", name) for name in ALL[1:]}
+    return markdown(
+        ["M", *columns.values()],
+        ([str(m), *(number(times("orders", name).get(m)) for name in columns)] for m in times("orders", "stackinv")),
+    )
+
+
+def limits() -> str:
+    own, copy, ceiling = times("orders", "stackinv-out"), times("orders", "copy"), dgemm()
+    head = ["M", "stackinv, `out=`", "copying", "copying takes", "GFLOP/s", f"of dgemm's {ceiling:.0f}"]
+    return markdown(
+        head,
+        (
+            [
+                str(m),
+                number(own[m]),
+                number(copy[m]),
+                share(copy[m] / own[m]),
+                number(rate(m, own[m])),
+                share(rate(m, own[m]) / ceiling),
+            ]
+            for m in own
+        ),
+    )
+
+
+def small() -> str:
+    numpys = times("orders", "numpy")
+    rows = []
+    for m in SMALL:
+        row = [str(m), number(numpys[m])]
+        for name in ("stackinv", "stackinv-out"):
+            for workers in (1, 2):
+                time = times("orders", name, workers)[m]
+                row += [number(time), number(numpys[m] / time)]
+        rows.append(row)
+    head = ["M", "NumPy", "1 worker", "×", "2 workers", "×", "1 worker, `out=`", "×", "2 workers, `out=`", "×"]
+    return markdown(head, rows)
+
+
+def large() -> str:
+    own, ceiling = times("orders", "stackinv-out"), dgemm()
+    rows = []
+    for m in LARGE:
+        row = [str(m), number(own[m]), number(rate(m, own[m])), share(rate(m, own[m]) / ceiling)]
+        for name in ("numpy", "scipy", "torch"):
+            theirs = times("orders", name)[m]
+            row += [number(theirs), number(theirs / own[m])]
+        rows.append(row)
+    return markdown(
+        ["M", "stackinv, µs", "GFLOP/s", f"of dgemm's {ceiling:.0f}", "NumPy", "×", "SciPy", "×", "PyTorch", "×"], rows
+    )
+
+
+def lengths() -> str:
+    names = ("stackinv", *LIBRARIES)
+    return markdown(
+        ["M", "matrices", *(f"{title('lengths', name)}, µs" for name in names)],
+        (
+            [str(m), f"{length:,}", *(number(calls(name, m)[length]) for name in names)]
+            for m in (3, 32)
+            for length in calls("stackinv", m)
+        ),
+    )
+
+
+def alone() -> str:
+    names = ("stackinv", *LIBRARIES)
+    one = sorted({record["m"] for record in load("lengths")["records"] if record["length"] == 1})
+    return markdown(
+        ["M", *(f"{title('lengths', name)}, µs" for name in names)],
+        ([str(m), *(number(calls(name, m).get(1)) for name in names)] for m in one),
+    )
+
+
+def types() -> str:
+    head = ["M", "float32, in single", "× PyTorch", "float32", "× NumPy"]
+    head += [text for dtype in ("float64", "complex64", "complex128") for text in (dtype, "× NumPy")]
+    rows = []
+    for m in times("types", "stackinv-out"):
+        single = times("types", "stackinv-native", dtype="float32")[m]
+        row = [str(m), number(single), number(times("types", "torch", dtype="float32")[m] / single)]
+        for dtype in ("float32", "float64", "complex64", "complex128"):
+            own = times("types", "stackinv-out", dtype=dtype)[m]
+            row += [number(own), number(times("types", "numpy", dtype=dtype)[m] / own)]
+        rows.append(row)
+    return markdown(head, rows)
+
+
+def structures() -> str:
+    gen = times("structures", "stackinv-out")
+    head = ["M", "`gen`", "`pos`", "of `gen`", "× SciPy", "× PyTorch"]
+    others = ("sym", "upper triangular", "lower triangular", "diagonal")
+    head += [text for name in others for text in (f"`{name}`", "× SciPy")]
+    rows = []
+    for m in gen:
+        pos = times("structures", "stackinv-out", assume_a="pos")[m]
+        row = [str(m), number(gen[m]), number(pos), f"{pos / gen[m]:.2f}"]
+        row += [number(times("structures", name, assume_a="pos")[m] / pos) for name in ("scipy", "torch")]
+        for name in others:
+            own = times("structures", "stackinv-out", assume_a=name)[m]
+            row += [number(own), number(times("structures", "scipy", assume_a=name)[m] / own)]
+        rows.append(row)
+    return markdown(head, rows)
+
+
+def example_times(prefix: str) -> Callable[[], str]:
+    def table() -> str:
+        rows = []
+        for name, text in EXAMPLES.items():
+            one = examples()[name]
+            took = one["milliseconds"]
+            rows.append(
+                [
+                    f"[{text}]({prefix}{name}.md)",
+                    f"{one['matrices']:,} of {one['m']} × {one['m']}",
+                    f"{number(took['numpy'])} ms",
+                    f"{number(took['stackinv'])} ms",
+                    f"{took['numpy'] / took['stackinv']:.0f} ×",
+                ]
+            )
+        lines = markdown(["Example", "Matrices", "NumPy", "stackinv", "faster"], rows).splitlines()
+        lines[1] = "| -- | -: | -: | -: | -: |"
+        return "\n".join(lines)
+
+    return table
+
+
+def solving() -> str:
+    records = load("solving")["records"]
+    ways = {record["way"]: record["title"] for record in records}
+    by = {(record["way"], record["m"]): record["microseconds"] for record in records}
+    return markdown(
+        ["M", *(f"`{text}`" for text in ways.values())],
+        ([str(m), *(number(by[way, m]) for way in ways)] for m in sorted({record["m"] for record in records})),
+    )
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    **{
+        one.__name__: one
+        for one in (headline, orders, limits, small, large, lengths, alone, types, structures, solving)
+    },
+    "examples": example_times("examples/"),
+    "examples here": example_times(""),
+}
+
+
+def machine() -> str:
+    one = load("orders")["machine"]
+    kernels = {"AVX512": "AVX-512"}.get(one["instruction set"], one["instruction set"])
+    return f"{one['cores']} cores of an {one['processor']} with {kernels} ({one['system']}, Python {one['Python']})"
+
+
+def figures() -> dict[str, str]:
+    """Those in sentences."""
+    gen = times("structures", "stackinv-out")
+    shares = {
+        f"share {name}": ", ".join(
+            f"{times('structures', 'stackinv-out', assume_a=name)[m] / gen[m]:.2f}" for m in (8, 32, 128)
+        )
+        for name in ("pos", "sym", "upper triangular", "diagonal")
+    }
+    took = {
+        f"{name} {who}": f"{number(time)} ms"
+        for name, one in examples().items()
+        for who, time in one["milliseconds"].items()
+    }
+    alone = {f"alone {m} {name}": f"{number(calls(name, m)[1])} µs" for m in (3, 8) for name in ("stackinv", "numpy")}
+    return {"machine": machine(), "dgemm": f"{dgemm():.0f}"} | shares | took | alone
+
+
+def renewed(text: str) -> str:
+    sentences = figures()
+
+    def replace(match: re.Match[str]) -> str:
+        kind, name = match.groups()
+        content = f"\n\n{TABLES[name]()}\n\n" if kind == "table" else sentences[name]
+        return f"<!-- {kind}: {name} -->{content}<!-- end -->"
+
+    return MARKS.sub(replace, text)
+
+
+def stale() -> list[Path]:
+    """Pages whose tables are not those of `bench/figures`."""
+    return [page for page in PAGES if renewed(page.read_text()) != page.read_text()]
+
+
+def write() -> None:
+    for page in stale():
+        page.write_text(renewed(page.read_text()))
+        print(f"written: {page}")
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv:
+        sys.exit("\n".join(f"not what was measured: {page}" for page in stale()))
+    write()
