@@ -254,5 +254,5 @@ def write() -> None:
 
 if __name__ == "__main__":
     if "--check" in sys.argv:
-        sys.exit("\n".join(f"not what was measured: {page}" for page in stale()))
+        sys.exit("\n".join(f"not what was measured: {page}" for page in stale()) or 0)
     write()

@@ -47,7 +47,25 @@ def code(page):
     return "\n".join(parts)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if code(page)], ids=lambda page: page.stem)
+def is_about_a_script(page):
+    return page.with_suffix(".py").exists()
+
+
+@pytest.mark.parametrize("page", [*filter(is_about_a_script, PAGES)], ids=lambda page: page.stem)
+def test_code_of_the_page_is_from_its_script(page):
+    """Which runs in test_examples.py; the page says in full which inv it calls."""
+    script = page.with_suffix(".py").read_text()
+    blocks = BLOCK.findall(page.read_text())
+    assert blocks
+    for _, text in blocks:
+        for line in text.splitlines():
+            short = line.partition("  #")[0].replace("np.linalg.", "")
+            assert short[max(0, short.find("inv(")) :] in script
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if code(page) and not is_about_a_script(page)], ids=lambda page: page.stem
+)
 def test_code_of_the_page_runs(page, tmp_path):
     (tmp_path / "page.py").write_text(SESSION + code(page))
     (tmp_path / "script.py").write_text("import numpy as np\nnp.linalg.inv(np.eye(3))\n")
