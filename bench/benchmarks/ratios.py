@@ -25,11 +25,11 @@ def seconds(call, *arguments, **keywords):
 
 class OverNumPy:
     param_names = ["m", "type", "workers"]
-    params = [[2, 3, 4, 8, 16, 32, 64, 128, 256], ["float32", "float64", "complex128"], WORKERS]
+    params = [[2, 3, 8, 32, 128], ["float32", "float64", "complex128"], WORKERS]
     unit = "of NumPy's time"
 
     def setup(self, m, dtype, workers):
-        self.a = stack(m, dtype, stack_bytes=8 << 20)
+        self.a = stack(m, dtype, stack_bytes=4 << 20)
         stackinv.inv(self.a, workers=workers)
         np.linalg.inv(self.a[:100])
 

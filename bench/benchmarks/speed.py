@@ -1,5 +1,9 @@
 """How long inversions take."""
 
+import functools
+import statistics
+import timeit
+
 import numpy as np
 
 import stackinv
@@ -10,6 +14,13 @@ ORDERS = [3, 8, 32, 128, 512]
 TYPES = ["float32", "float64", "complex64", "complex128"]
 
 
+@functools.cache
+def prepared(*what):
+    """A stack and room for its inverses, touched before: asv calls `setup` anew before each call that it times."""
+    a = stack(*what)
+    return a, a.copy()
+
+
 class Stack:
     """A stack of 64 MiB, into memory that is there."""
 
@@ -17,8 +28,7 @@ class Stack:
     params = [ORDERS, TYPES, ["gen", "pos", "upper triangular"], WORKERS]
 
     def setup(self, m, dtype, assume_a, workers):
-        self.a = stack(m, dtype, assume_a)
-        self.out = np.empty_like(self.a)
+        self.a, self.out = prepared(m, dtype, assume_a)
 
     def time_inv(self, m, dtype, assume_a, workers):
         stackinv.inv(self.a, out=self.out, assume_a=assume_a, workers=workers)
@@ -31,46 +41,38 @@ class StackByNumPy:
     params = [ORDERS, TYPES]
 
     def setup(self, m, dtype):
-        self.a = stack(m, dtype)
+        self.a, _ = prepared(m, dtype)
 
     def time_inv(self, m, dtype):
         np.linalg.inv(self.a)
 
 
 class OneMatrix:
-    """A call with a small matrix: what it costs beside the arithmetic."""
+    """A call with one small matrix in a loop: what it costs beside the arithmetic."""
 
     param_names = ["m"]
     params = [[1, 2, 3, 4, 8, 16, 32, 64]]
+    unit = "µs"
 
     def setup(self, m):
-        self.a = stack(m, "float64")[0]
+        self.a = stack(m, "float64", stack_bytes=1)[0]
 
-    def time_inv(self, m):
-        stackinv.inv(self.a)
+    def track_inv(self, m):
+        return self.microseconds(stackinv.inv)
 
-    def time_inv_ex(self, m):
-        stackinv.inv_ex(self.a)
+    def track_inv_ex(self, m):
+        return self.microseconds(stackinv.inv_ex)
 
-    def time_numpy_inv(self, m):
-        np.linalg.inv(self.a)
+    def track_numpy_inv(self, m):
+        return self.microseconds(np.linalg.inv)
 
+    def track_patched_numpy_inv(self, m):
+        with stackinv.patch_numpy():
+            return self.microseconds(np.linalg.inv)
 
-class OneMatrixByPatchedNumPy:
-    """The same through `numpy.linalg.inv` while it is patched."""
-
-    param_names = ["m"]
-    params = [[1, 2, 3, 4, 8, 16, 32, 64]]
-
-    def setup(self, m):
-        self.a = stack(m, "float64")[0]
-        stackinv.patch_numpy()
-
-    def teardown(self, m):
-        stackinv.unpatch_numpy()
-
-    def time_inv(self, m):
-        np.linalg.inv(self.a)
+    def microseconds(self, inv, calls=1000, rounds=9):
+        seconds = timeit.repeat(lambda: inv(self.a), number=calls, repeat=rounds)
+        return 1e6 * statistics.median(seconds) / calls
 
 
 def timeraw_import():
