@@ -225,7 +225,7 @@ def inv(
     if on_singular not in ("raise", "nan"):
         raise ValueError(f"on_singular must be 'raise' or 'nan', not {on_singular!r}")
     structure = assume_a if assume_a in STRUCTURES else _structure(assume_a)
-    if out is None and dtype is None and callback is None and (workers is None or _workers.resolve(workers)):
+    if out is None and dtype is None and workers is None and callback is None:
         small = _core.invert_small(a, structure)
         if small is not None:
             return small
