@@ -15,7 +15,7 @@ import matplotlib
 from matplotlib import pyplot as plt
 from matplotlib import ticker
 from matplotlib.axes import Axes
-from results import ALL, LIBRARIES, calls, dgemm, load, rate, times, title
+from results import ALL, LIBRARIES, calls, copying, dgemm, load, rate, times, title
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 INK, GRID = "#010203", "#040506"  # stand for colours of the page, see drawings.PAGE
@@ -101,6 +101,8 @@ def line(axes: Axes, points: dict[int, float], colour: str, label: str | None, *
 
 def contenders(axes: Axes, names: Iterable[str], value: Callable[[str], dict[int, float]]) -> None:
     for name in names:
+        if not value(name):
+            continue
         own = name.startswith("stackinv")
         label = title("orders", name) + (" (no pivoting)" if name == "mkl-compact" else "")
         line(axes, value(name), COLOURS[name], label, linewidth=2.6 if own else 1.4, zorder=3 if own else 2)
@@ -121,7 +123,7 @@ def speedups() -> None:
         own = times("orders", "stackinv-out" if name in INTO_MEMORY_THAT_IS_THERE else "stackinv")
         return {m: time / own[m] for m, time in times("orders", name).items()}
 
-    contenders(axes, [name for name in ALL[1:] if times("orders", name)], ratios)
+    contenders(axes, ALL[1:], ratios)
     by_order(axes)
     axes.axhline(1, color=INK, linewidth=1)
     axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
@@ -136,7 +138,7 @@ def limits() -> None:
         ("stackinv-out", *LIBRARIES, "eigen", "mkl-compact"),
         lambda name: {m: rate(m, time) for m, time in times("orders", name).items()},
     )
-    roof = {m: min(dgemm(), rate(m, time)) for m, time in times("orders", "copy").items()}
+    roof = {m: min(dgemm(), rate(m, copying(m))) for m in times("orders", "copy")}
     line(axes, roof, INK, "copying the stack, then dgemm", marker=None, linestyle="--", linewidth=1.2)
     axes.fill_between(list(roof), list(roof.values()), 2 * dgemm(), color=GRID, alpha=0.5, linewidth=0)
     by_order(axes)

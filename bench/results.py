@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +18,47 @@ def load(measurement: str) -> dict[str, Any]:
 
 def title(measurement: str, contender: str) -> str:
     """Name and version."""
-    return load(measurement)["contenders"][contender].split("+")[0]
+    return load(measurement)["contenders"].get(contender, contender).split("+")[0]
+
+
+class Times(dict[int, float]):
+    """Microseconds; NaN where a contender was not there or did not come to an end."""
+
+    def __missing__(self, key: int) -> float:
+        return math.nan
 
 
 @functools.cache
-def _index(measurement: str) -> dict[tuple[Any, ...], dict[int, float]]:
-    index: dict[tuple[Any, ...], dict[int, float]] = {}
+def _index(measurement: str) -> dict[tuple[Any, ...], Times]:
+    index: dict[tuple[Any, ...], Times] = {}
     for record in load(measurement)["records"]:
         key = tuple(record[name] for name in ("contender", "workers", "dtype", "assume_a"))
-        index.setdefault(key, {})[record["m"]] = record["microseconds"]
+        index.setdefault(key, Times())[record["m"]] = record["microseconds"]
     return index
 
 
-def times(
-    measurement: str, contender: str, workers: int = 2, dtype: str = "float64", assume_a: str = "gen"
-) -> dict[int, float]:
+def times(measurement: str, contender: str, workers: int = 2, dtype: str = "float64", assume_a: str = "gen") -> Times:
     """Microseconds a matrix by order, of a measurement with one length of stack for each order."""
-    return _index(measurement).get((contender, workers, dtype, assume_a), {})
+    return _index(measurement).get((contender, workers, dtype, assume_a), Times())
 
 
-def calls(contender: str, m: int) -> dict[int, float]:
+def calls(contender: str, m: int) -> Times:
     """Microseconds a call by the number of matrices of order m."""
-    return {
-        record["length"]: record["microseconds"] * record["length"]
+    return Times(
+        (record["length"], record["microseconds"] * record["length"])
         for record in load("lengths")["records"]
         if (record["contender"], record["m"]) == (contender, m)
-    }
+    )
+
+
+def bandwidth() -> float:
+    """GB/s read and written by copying stacks, at its best, two threads."""
+    return max(16e-3 * m * m / time for m, time in times("orders", "copy").items())
+
+
+def copying(m: int) -> float:
+    """Microseconds a matrix at that rate."""
+    return 16e-3 * m * m / bandwidth()
 
 
 def dgemm() -> float:

@@ -7,12 +7,13 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`, a figure in a 
 and `<!-- end -->`; the names are those of `TABLES` and `figures` here.
 """
 
+import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from results import ALL, LIBRARIES, calls, dgemm, examples, load, rate, times, title
+from results import ALL, LIBRARIES, bandwidth, calls, copying, dgemm, examples, load, rate, times, title
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -27,9 +28,9 @@ EXAMPLES = {
 }
 
 
-def number(value: float | None) -> str:
-    """Three digits that mean something."""
-    if value is None:
+def number(value: float) -> str:
+    """Three digits that mean something, or nothing for NaN."""
+    if math.isnan(value):
         return ""
     return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.3g}"
 
@@ -61,21 +62,22 @@ def orders() -> str:
     columns |= {name: title("orders", name) for name in ALL[1:]}
     return markdown(
         ["M", *columns.values()],
-        ([str(m), *(number(times("orders", name).get(m)) for name in columns)] for m in times("orders", "stackinv")),
+        ([str(m), *(number(times("orders", name)[m]) for name in columns)] for m in times("orders", "stackinv")),
     )
 
 
 def limits() -> str:
-    own, copy, ceiling = times("orders", "stackinv-out"), times("orders", "copy"), dgemm()
-    head = ["M", "stackinv, `out=`", "copying", "copying takes", "GFLOP/s", f"of dgemm's {ceiling:.0f}"]
+    own, ceiling = times("orders", "stackinv-out"), dgemm()
+    copy = f"copying at {bandwidth():.0f} GB/s"
+    head = ["M", "stackinv, `out=`", copy, "copying takes", "GFLOP/s", f"of dgemm's {ceiling:.0f}"]
     return markdown(
         head,
         (
             [
                 str(m),
                 number(own[m]),
-                number(copy[m]),
-                share(copy[m] / own[m]),
+                number(copying(m)),
+                share(copying(m) / own[m]),
                 number(rate(m, own[m])),
                 share(rate(m, own[m]) / ceiling),
             ]
@@ -108,7 +110,19 @@ def large() -> str:
             row += [number(theirs), number(theirs / own[m])]
         rows.append(row)
     return markdown(
-        ["M", "stackinv, µs", "GFLOP/s", f"of dgemm's {ceiling:.0f}", "NumPy", "×", "SciPy", "×", "PyTorch", "×"], rows
+        [
+            "M",
+            "stackinv, `out=`, µs",
+            "GFLOP/s",
+            f"of dgemm's {ceiling:.0f}",
+            "NumPy",
+            "×",
+            "SciPy",
+            "×",
+            "PyTorch",
+            "×",
+        ],
+        rows,
     )
 
 
@@ -129,7 +143,7 @@ def alone() -> str:
     one = sorted({record["m"] for record in load("lengths")["records"] if record["length"] == 1})
     return markdown(
         ["M", *(f"{title('lengths', name)}, µs" for name in names)],
-        ([str(m), *(number(calls(name, m).get(1)) for name in names)] for m in one),
+        ([str(m), *(number(calls(name, m)[1]) for name in names)] for m in one),
     )
 
 
@@ -209,7 +223,8 @@ TABLES: dict[str, Callable[[], str]] = {
 def machine() -> str:
     one = load("orders")["machine"]
     kernels = {"AVX512": "AVX-512"}.get(one["instruction set"], one["instruction set"])
-    return f"{one['cores']} cores of an {one['processor']} with {kernels} ({one['system']}, Python {one['Python']})"
+    where = f"{one['processor']} with {kernels} ({one['system']}, Python {one['Python']})"
+    return f"two of the {one['cores']} cores of an {where}" if one["cores"] > 2 else f"two cores of an {where}"
 
 
 def figures() -> dict[str, str]:
@@ -217,7 +232,7 @@ def figures() -> dict[str, str]:
     gen = times("structures", "stackinv-out")
     shares = {
         f"share {name}": ", ".join(
-            f"{times('structures', 'stackinv-out', assume_a=name)[m] / gen[m]:.2f}" for m in (8, 32, 128)
+            f"{times('structures', 'stackinv-out', assume_a=name)[m] / gen[m]:.2f}" for m in (3, 8, 32, 128)
         )
         for name in ("pos", "sym", "upper triangular", "diagonal")
     }

@@ -20,7 +20,7 @@ from conftest import (
 )
 
 import stackinv
-from stackinv import _cli, _compare, _contender
+from stackinv import _cli, _compare, _contender, _workers
 
 
 @pytest.fixture
@@ -315,7 +315,7 @@ def test_compare(tmp_path, capsys):
     assert written["contenders"]["numpy"] == f"NumPy {np.__version__}"
     assert all(time > 0 for times in written["microseconds"].values() for time in times)
     assert written["machine"]["processor"]
-    assert written["machine"]["cores"] == len(os.sched_getaffinity(0))
+    assert written["machine"]["cores"] == _workers.available_cpus()
 
 
 def test_compare_reports_a_contender_that_hangs_or_dies(tmp_path):
