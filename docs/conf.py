@@ -19,7 +19,6 @@ extensions = [
 ]
 exclude_patterns = ["build"]
 
-myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 default_role = "py:obj"  # `inv_ex` in a docstring is a link
@@ -51,7 +50,6 @@ html_show_sourcelink = False
 html_theme_options = {
     "github_url": REPOSITORY,
     "navbar_align": "left",
-    "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],

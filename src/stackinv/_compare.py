@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
+from stackinv import _config
+
 _SCRIPT = Path(__file__).with_name("_contender.py")
 
 
@@ -82,9 +86,7 @@ class Comparison:
 
 def machine() -> dict[str, Any]:
     """What the times depend on besides the contenders."""
-    from stackinv import show_config
-
-    config = show_config(mode="dicts")
+    config = _config.show_config(mode="dicts")
     versions = config["Versions"]
     blas = config["BLAS"]
     return {
@@ -101,8 +103,6 @@ def machine() -> dict[str, Any]:
 
 def sizes(orders: Sequence[int], stack_bytes: int, dtype: str = "float64", at_least: int = 1) -> list[tuple[int, int]]:
     """Stacks of these orders that have this many bytes, but no fewer matrices than `at_least`."""
-    import numpy as np
-
     itemsize = np.dtype(dtype).itemsize
     return [(m, max(at_least, stack_bytes // (itemsize * m * m))) for m in orders]
 
