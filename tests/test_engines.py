@@ -166,54 +166,6 @@ def test_results_that_go_past_the_caches(dtype):
         assert_inverses(good[:1], a[1:2])
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="calls mprotect")
-def test_no_byte_beyond_input_and_output_is_touched(engine):
-    """Arrays that end, or begin, where memory does."""
-    code = f"""
-import ctypes, mmap
-import numpy as np, stackinv
-from stackinv import _core
-_core.use_engine("{engine}")
-_core.use_build("{_core.build_used()}")
-protect = ctypes.CDLL(None, use_errno=True).mprotect
-keep = []
-
-def guarded(size):
-    page = mmap.PAGESIZE
-    inner = -(-size // page) * page
-    whole = mmap.mmap(-1, inner + 2 * page)
-    start = ctypes.addressof(ctypes.c_char.from_buffer(whole))
-    for edge in (start, start + page + inner):
-        assert protect(ctypes.c_void_p(edge), ctypes.c_size_t(page), 0) == 0
-    keep.append(whole)
-    return np.frombuffer(whole, np.uint8, inner, page)
-
-most = 33 * 33 * 33 * 16
-buffers = [guarded(most), guarded(most)]
-rng = np.random.default_rng(0)
-for dtype in "fdFD":
-    size = np.dtype(dtype).itemsize
-    for m in [*range(1, 21), 33]:
-        for n in (1, 2, 7, 9, 17, 33):
-            source = rng.standard_normal((n, m, m)).astype(dtype)
-            source = source + np.swapaxes(source, 1, 2) + 9 * m * np.eye(m, dtype=dtype)
-            for part in (slice(0, n * m * m * size), slice(len(buffers[0]) - n * m * m * size, None)):
-                a, out = (x[part].view(dtype).reshape(n, m, m) for x in buffers)
-                for turned in (False, True):
-                    a_view, out_view = (np.swapaxes(x, 1, 2) if turned else x for x in (a, out))
-                    for structure, matrices in (
-                        ("gen", source), ("pos", source), ("sym", source), ("upper triangular", np.triu(source)),
-                        ("lower triangular", np.tril(source)), ("diagonal", source * np.eye(m)),
-                    ):
-                        a_view[...] = source
-                        stackinv.inv(a_view, out=out_view, dtype=dtype, assume_a=structure)
-                        assert np.abs(out_view @ matrices - np.eye(m)).max() < 1e-3
-print("done")
-"""
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (process.returncode, process.stdout) == (0, "done\n"), process.stderr
-
-
 def kernels_in_new_process(disabled):
     code = (
         "import numpy as np, stackinv; print(stackinv.show_config(mode='dicts')['SIMD']['kernels']);"

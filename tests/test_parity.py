@@ -5,8 +5,6 @@ import warnings
 import numpy as np
 import pytest
 from conftest import INTEGERS, NATIVE, assert_inverses, well_conditioned
-from hypothesis import given
-from hypothesis import strategies as st
 
 import stackinv
 
@@ -219,45 +217,3 @@ def _residual(a, x, left):
     product = x @ a if left else a @ x
     norms = np.linalg.norm(a, axis=(-2, -1)) * np.linalg.norm(x, axis=(-2, -1))
     return np.linalg.norm(product - np.eye(a.shape[-1]), axis=(-2, -1)) / (np.finfo(a.dtype).eps * norms)
-
-
-@st.composite
-def strided_stacks(draw):
-    """A view with any steps and order of axes, of any supported type, into a well-conditioned stack."""
-    ndim = draw(st.integers(0, 3))
-    stack = tuple(draw(st.integers(0, 4)) for _ in range(ndim))
-    m = draw(st.integers(0, 11))
-    dtype = draw(st.sampled_from([*NATIVE, *INTEGERS, ">f8", ">f4", ">c16", ">i4"]))
-    a = well_conditioned((*stack, m, m), dtype, draw(st.integers(0, 99)))
-    order = draw(st.permutations(range(a.ndim)))
-    steps = [draw(st.sampled_from([1, 1, -1, 2, -2, 3])) for _ in range(a.ndim)]
-    held = np.zeros([abs(step) * size for step, size in zip(steps, a.shape, strict=True)], dtype)
-    held = np.ascontiguousarray(held.transpose(order)).transpose(np.argsort(order))
-    view = held[tuple(slice(None, None, step) for step in steps)]
-    view[...] = a
-    return view
-
-
-@given(strided_stacks(), st.sampled_from([1, 2, 3, -1, None]))
-def test_any_strided_stack(a, workers):
-    before = a.copy()
-    result = stackinv.inv(a, workers=workers)
-    assert_inverses(result, before)
-    out = np.empty_like(result)
-    assert stackinv.inv(a, out=out, workers=workers) is out
-    np.testing.assert_array_equal(out, result)
-    np.testing.assert_array_equal(a, before)
-
-
-@given(strided_stacks(), st.data())
-def test_any_overlap_of_a_and_out(a, data):
-    """Windows into one buffer, shifted against each other by any number of elements."""
-    if a.dtype.char not in "dD" or not a.dtype.isnative:
-        a = a.astype("c16" if a.dtype.kind == "c" else "f8")
-    expected = np.linalg.inv(a)
-    shift = data.draw(st.integers(0, a.size + 3))
-    buffer = np.zeros(2 * a.size + 3, a.dtype)
-    given_, out = buffer[: a.size].reshape(a.shape), buffer[shift : shift + a.size].reshape(a.shape)
-    given_[...] = a
-    stackinv.inv(given_, out=out)
-    assert_inverses(out, a, expected)

@@ -19,9 +19,10 @@ import numpy as np
 
 import stackinv
 from stackinv import _compare, _inv, _workers
+from stackinv._npy import StackFile
 
 # A stack is worked on in pieces of this size, so that one larger than memory passes through it.
-_PIECE_BYTES = 256 << 20
+_PIECE_BYTES = 64 << 20
 
 
 class _UsageError(Exception):
@@ -227,62 +228,38 @@ def _run(options: argparse.Namespace) -> NoReturn:
 
 
 def _invert(options: argparse.Namespace) -> None:
-    stack = _load(options.stack)
-    try:
-        result_type = _inv.types(stack.dtype, options.dtype)[1]
-    except (TypeError, ValueError, SyntaxError) as error:
-        raise _UsageError(f"{options.stack}: {error}") from None
-    target = options.output or options.stack.with_suffix(".inv.npy")
-    if target.exists() and not target.is_file():
-        raise _UsageError(f"{target}: not a regular file")
-    start = time.perf_counter()
-    with _replaced_when_done(target.resolve()) as part:  # a link stays, what it points to is replaced
-        inverse = _create(part, stack.shape, result_type)
-        singular, first, worst = _invert_pieces(stack, inverse, options)
-        if singular and options.on_singular == "raise":
-            indefinite = " or not positive definite" if options.assume_a == "pos" else ""
-            raise np.linalg.LinAlgError(
-                f"{options.stack}: Singular matrix{indefinite} ({singular} of {_count(stack)} in the stack, first at "
-                f"index {first}); nothing was written. --on-singular nan inverts the others"
-            )
-        if isinstance(inverse, np.memmap):
-            inverse.flush()
-        else:
-            with part.open("wb") as file:
-                np.save(file, inverse)
-    seconds = time.perf_counter() - start
-    count = _count(stack)
+    with _opened(options.stack) as source:
+        try:
+            result_type = _inv.types(source.dtype, options.dtype)[1]
+        except (TypeError, ValueError, SyntaxError) as error:
+            raise _UsageError(f"{options.stack}: {error}") from None
+        target = options.output or options.stack.with_suffix(".inv.npy")
+        if target.exists() and not target.is_file():
+            raise _UsageError(f"{target}: not a regular file")
+        start = time.perf_counter()
+        with _replaced_when_done(target.resolve()) as part:  # a link stays, what it points to is replaced
+            singular, first, worst = _invert_pieces(source, part, result_type, options)
+            if singular and options.on_singular == "raise":
+                indefinite = " or not positive definite" if options.assume_a == "pos" else ""
+                raise np.linalg.LinAlgError(
+                    f"{options.stack}: Singular matrix{indefinite} ({singular} of {source.count} in the stack, first "
+                    f"at index {first}); nothing was written. --on-singular nan inverts the others"
+                )
+        seconds = time.perf_counter() - start
     print(f"{options.stack} -> {target}")
-    print(f"  stack     {stack.shape} {stack.dtype} -> {result_type}")
-    print(f"  time      {seconds:.3g} s, {count / seconds:.4g} matrices/s")
+    print(f"  stack     {source.shape} {source.dtype} -> {result_type}")
+    print(f"  time      {seconds:.3g} s, {source.count / seconds:.4g} matrices/s")
     print(f"  singular  {singular}" + (f", first at index {first}, filled with NaN" if singular else ""))
     print(f"  rcond     {'-' if worst is None else f'{worst[0]:.3g} at worst, at index {worst[1]}'}")
 
 
-def _count(stack: np.ndarray[Any, Any]) -> int:
-    return int(np.prod(stack.shape[:-2], dtype=np.int64))
-
-
-def _load(path: Path) -> np.ndarray[Any, Any]:
+def _opened(path: Path) -> StackFile:
     try:
-        with path.open("rb") as file:
-            magic = file.read(6)
+        return StackFile.open(path)
     except OSError as error:
         raise _UsageError(f"{path}: {error.strerror}") from None
-    if magic[:2] == b"PK":
-        raise _UsageError(f"{path}: an archive of arrays; expected a .npy file with one")
-    if magic != b"\x93NUMPY":
-        raise _UsageError(f"{path}: not a .npy file")
-    try:
-        try:
-            stack: np.ndarray[Any, Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except ValueError:  # an array without elements cannot be mapped
-            stack = np.load(path, allow_pickle=False)
-    except Exception as error:  # a damaged header can raise nearly anything
-        raise _UsageError(f"{path}: not a .npy file of numbers ({error})") from None
-    if stack.ndim < 2 or stack.shape[-1] != stack.shape[-2]:
-        raise _UsageError(f"{path}: shape {stack.shape}, expected (..., M, M)")
-    return stack
+    except ValueError as error:
+        raise _UsageError(f"{path}: {error}") from None
 
 
 @contextlib.contextmanager
@@ -324,48 +301,42 @@ def _locked(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """A mapped .npy file, its room on the disk taken at once: a full disk is an error now, not a crash later."""
-    if 0 in shape:
-        return np.empty(shape, dtype)
-    inverse = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return inverse
-
-
 def _invert_pieces(
-    stack: np.ndarray[Any, Any], inverse: np.ndarray[Any, Any], options: argparse.Namespace
+    source: StackFile, part: Path, dtype: np.dtype[Any], options: argparse.Namespace
 ) -> tuple[int, tuple[int, ...] | None, tuple[float, tuple[int, ...]] | None]:
     """How many are singular, the first of them, and the worst rcond of the others with its place."""
-    singular, first, worst = 0, None, None
-    most = max(1, _PIECE_BYTES // max(1, stack.shape[-1] ** 2 * inverse.itemsize))
-    done = 0
-    with _progress(_count(stack)) as advance:
-        for piece, offset in _inv.blocks(stack.shape[:-2], most):
-            result = stackinv.inv_ex(
-                stack[piece],
-                out=inverse[piece],
+    singular, first, worst, worst_at = 0, -1, np.inf, -1
+    matrix_bytes = source.shape[-1] ** 2 * dtype.itemsize
+    most = max(1, _PIECE_BYTES // max(1, matrix_bytes))
+    with StackFile.create(part, source, dtype) as target, _progress(source.count) as advance:
+        for begin in range(0, source.count if matrix_bytes else 0, most):
+            piece = source.read(begin, min(begin + most, source.count))
+            inverse, info, rcond = stackinv.inv_ex(
+                piece,
+                out=np.empty_like(piece, dtype),
                 dtype=options.dtype,
                 assume_a=options.assume_a,
                 workers=options.workers,
-                callback=lambda n, _, before=done: advance(before + n),  # type: ignore[misc]
+                callback=lambda n, _, before=begin: advance(before + n),  # type: ignore[misc]
             )
-            info, rcond = np.asarray(result.info), np.asarray(result.rcond)
-            done += info.size
-            bad = np.argwhere(info)
-            if len(bad) and first is None:
-                first = _place(offset, bad[0])
-            singular += len(bad)
+            target.write(begin, inverse)
+            bad = begin + np.flatnonzero(info)
+            if bad.size:
+                least = int(source.ranks(bad).min())
+                first = min(first, least) if singular else least
+                singular += bad.size
             good = np.where((info != 0) | np.isnan(rcond), np.inf, rcond)
-            if good.size and (least := good.min()) < (np.inf if worst is None else worst[0]):
-                worst = float(least), _place(offset, np.unravel_index(good.argmin(), good.shape))
-    return singular, first, worst
+            if good.min() < worst:
+                worst, worst_at = float(good.min()), int(source.ranks(begin + good.argmin()))
+    return (
+        singular,
+        _index(first, source.shape) if singular else None,
+        (worst, _index(worst_at, source.shape)) if worst < np.inf else None,
+    )
 
 
-def _place(offset: Sequence[int], index: Sequence[np.intp]) -> tuple[int, ...]:
-    return tuple(int(a + b) for a, b in zip(offset, index, strict=True))
+def _index(rank: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(map(int, np.unravel_index(rank, shape[:-2]))) if len(shape) > 2 else ()
 
 
 @contextlib.contextmanager
