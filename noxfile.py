@@ -11,7 +11,8 @@ from pathlib import Path
 
 import nox
 
-PRELOADED = ("libasan", "libstdc++")
+PRELOADED = ("libasan", "libstdc++")  # the second for exceptions of other libraries
+TRAP = "-fsanitize-undefined-trap-on-error"  # with messages the kernels take very long to compile
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"  # uv would install the wheel of an older tree from its cache
@@ -119,7 +120,7 @@ def sanitizer(session: nox.Session, name: str) -> None:
     setup = [f"b_sanitize={name}", "b_lundef=false", "optimization=1"]
     left_out, environment = "", {}
     if name == "undefined":
-        setup.append("c_args=-fsanitize-undefined-trap-on-error")  # with messages it takes very long to compile
+        setup.append(f"c_args={TRAP}")
     else:
         # Its allocator may be locked for ever after a fork beside other threads, and takes more memory than the
         # workers of dask have here.
@@ -144,8 +145,9 @@ def _kernels(session: nox.Session, *options: str, **environment: str) -> str:
 @nox.session(python="3.11", default=False)
 def kernels_sanitizer(session: nox.Session) -> None:
     """Run the kernels alone with AddressSanitizer and UndefinedBehaviorSanitizer."""
-    build = _kernels(session, "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1")
-    session.run("meson", "test", "-C", build, *session.posargs, env={"UBSAN_OPTIONS": "halt_on_error=1"})
+    options = ("-Db_sanitize=address,undefined", f"-Dc_args={TRAP}", "-Db_lundef=false", "-Doptimization=1")
+    build = _kernels(session, *options)
+    session.run("meson", "test", "-C", build, *session.posargs)
 
 
 @nox.session(python="3.11", default=False)
