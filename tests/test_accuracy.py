@@ -117,7 +117,7 @@ def check(ours, others, build, what):
 
     Kernels without FMA round twice where those of OpenBLAS round once, and have a little more room.
     """
-    factor, slacks = (3, (0.25, 0.5)) if build == "baseline" else (2, (0.1, 0.25))
+    factor, slacks = (3, (0.25, 0.5)) if build == "baseline" else (2, (0.05, 0.25))
     for statistic, slack in zip((np.median, np.max), slacks, strict=True):
         theirs = np.max([statistic(e, axis=1) for e in others], axis=0)
         mine = statistic(ours, axis=1)
