@@ -156,30 +156,36 @@ def test_invert_without_memory(tmp_path):
 
 
 HEADER = "{'descr': %s, 'fortran_order': %s, 'shape': %s, }"
-LIES = {
-    "longer than the file": HEADER % ("'<f8'", False, (10**7, 3, 3)),
-    "longer than any memory": HEADER % ("'<f8'", False, (10**15, 3, 3)),
-    "of no length that exists": HEADER % ("'<f8'", False, (10**30, 3, 3)),
-    "negative": HEADER % ("'<f8'", False, (-3, 3, 3)),
-    "wider numbers": HEADER % ("'<c16'", True, (20, 3, 3)),
-    "objects": HEADER % ("'|O'", False, (2, 3, 3)),
-    "structures": HEADER % ("[('a', '<f8')]", False, (20, 3, 3)),
-    "code": HEADER % ("__import__('os').abort()", False, (20, 3, 3)),
-    "no shape": "{'descr': '<f8', 'fortran_order': False}",
-    "no dictionary": "[]",
-    "no Python": HEADER % ("'<f8'", False, "((((, "),
-    "no type": HEADER % ("'f8,('", False, (2, 2)),
+DAMAGED = "not a .npy file of numbers ("
+LIES = {  # and what the error says
+    "longer than the file": (
+        HEADER % ("'<f8'", False, (10**7, 3, 3)),
+        "1440 bytes of numbers, expected 720000000 bytes",
+    ),
+    "longer than any memory": (HEADER % ("'<f8'", False, (10**15, 3, 3)), "1440 bytes of numbers, expected 72000"),
+    "of no length that exists": (HEADER % ("'<f8'", False, (10**30, 3, 3)), "1440 bytes of numbers, expected 72000"),
+    "negative": (HEADER % ("'<f8'", False, (-3, 3, 3)), "shape (-3, 3, 3), expected (..., M, M)"),
+    "wider numbers": (HEADER % ("'<c16'", True, (20, 3, 3)), "expected 2880 bytes for shape (20, 3, 3) of complex128"),
+    "objects": (HEADER % ("'|O'", False, (2, 3, 3)), DAMAGED),
+    "structures": (HEADER % ("[('a', '<f8')]", False, (20, 3, 3)), "Cannot cast"),
+    "code": (HEADER % ("__import__('os').abort()", False, (20, 3, 3)), DAMAGED),
+    "no shape": ("{'descr': '<f8', 'fortran_order': False}", DAMAGED),
+    "no dictionary": ("[]", DAMAGED),
+    "no Python": (HEADER % ("'<f8'", False, "((((, "), DAMAGED),
+    "no type": (HEADER % ("'f8,('", False, (2, 2)), DAMAGED),
 }
 
 
 @pytest.mark.parametrize("lie", LIES)
 def test_headers_that_lie_are_refused(lie, tmp_path, capsys):
     path = tmp_path / "a.npy"
-    header = LIES[lie].encode().ljust(127) + b"\n"
+    text, expected = LIES[lie]
+    header = text.encode().ljust(127) + b"\n"
     path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + np.eye(3).tobytes() * 20)
     assert _cli.main(["invert", str(path)]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"stackinv: error: {path}: ")
+    assert expected in error
     assert error.count("\n") == 1
     assert [file.name for file in tmp_path.iterdir()] == ["a.npy"]
 

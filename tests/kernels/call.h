@@ -63,6 +63,12 @@ struct call {
     int garbage; /* what is in the workspace before */
 };
 
+/* What tiles and matrices have in common. */
+#define WHERE(c)                                                                                                       \
+    .m = (c)->m, .symmetry = (c)->symmetry, .transposed = (c)->transposed, .a_single = (c)->a_single,                  \
+    .out_single = (c)->out_single, .a_row = (c)->a_row, .a_column = (c)->a_column, .out_row = (c)->out_row,            \
+    .out_column = (c)->out_column
+
 static int parts(const struct call *c)
 {
     return c->type < 2 ? 1 : 2;
@@ -80,17 +86,7 @@ static void invert_in_lanes(const struct call *c, int n, char *const *a, char *c
     const int lanes = kernels->lanes[c->type];
     const struct memory work = take_workspace(kernels->work_size[c->method][c->type](c->m), c->garbage);
     double rconds[STACKINV_MOST_LANES];
-    struct tile t = {.m = c->m,
-                     .symmetry = c->symmetry,
-                     .transposed = c->transposed,
-                     .a_single = c->a_single,
-                     .out_single = c->out_single,
-                     .a_row = c->a_row,
-                     .a_column = c->a_column,
-                     .out_row = c->out_row,
-                     .out_column = c->out_column,
-                     .work = work.at,
-                     .rcond = rconds};
+    struct tile t = {WHERE(c), .work = work.at, .rcond = rconds};
     for (int lane = 0; lane < lanes; lane++) {
         t.a[lane] = a[lane < n ? lane : 0];
         t.out[lane] = out[lane < n ? lane : 0];
@@ -159,20 +155,7 @@ static void invert_in_blocks(const struct call *c, const char *a, char *out, int
     struct job job = {.call = c, .steps = &kernels->steps[c->method][c->type]};
     const struct memory factors = take_workspace(job.steps->factors_size(c->m), c->garbage);
     pthread_t others[8];
-    job.matrix = (struct matrix){.m = c->m,
-                                 .symmetry = c->symmetry,
-                                 .transposed = c->transposed,
-                                 .a_single = c->a_single,
-                                 .out_single = c->out_single,
-                                 .a_row = c->a_row,
-                                 .a_column = c->a_column,
-                                 .out_row = c->out_row,
-                                 .out_column = c->out_column,
-                                 .rcond = true,
-                                 .factors = factors.at,
-                                 .a = a,
-                                 .out = out,
-                                 .next = a};
+    job.matrix = (struct matrix){WHERE(c), .rcond = true, .factors = factors.at, .a = a, .out = out, .next = a};
     job.steps->count_tasks(c->m, &job.blocks, &job.row_tasks);
     job.tasks = job.blocks + job.row_tasks * (job.steps->sweeps[1] ? 2 : 1);
     for (int k = 1; k < c->threads; k++)
