@@ -68,7 +68,7 @@ def test_fortran_order_and_pieces(invert, monkeypatch):
     expected = np.linalg.inv(np.where(a == 0, np.eye(4), a))
     expected[3, 4] = np.nan
     for piece in (1, 300, 1000, 1 << 20):
-        monkeypatch.setattr(_cli, "_PIECE_BYTES", piece)
+        monkeypatch.setattr(_cli, "_PIECE_BYTES", {"F": piece})
         status, printed, result = invert(a, "--on-singular", "nan")
         assert status == 0
         np.testing.assert_allclose(result, expected, rtol=1e-9, atol=1e-12)

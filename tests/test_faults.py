@@ -105,7 +105,7 @@ def test_input_cut_short_while_it_is_read(order, tmp_path, capsys, monkeypatch):
     """A mapped file would end the process (SIGBUS)."""
     path = tmp_path / "a.npy"
     np.save(path, np.asarray(well_conditioned((4000, 6, 6)), order=order))
-    monkeypatch.setattr(_cli, "_PIECE_BYTES", 1 << 18)
+    monkeypatch.setattr(_cli, "_PIECE_BYTES", {order: 1 << 18})
 
     class Progress:
         def __enter__(self):

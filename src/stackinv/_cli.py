@@ -21,8 +21,9 @@ import stackinv
 from stackinv import _compare, _inv, _workers
 from stackinv._npy import StackFile
 
-# A stack is worked on in pieces of this size, so that one larger than memory passes through it.
-_PIECE_BYTES = 64 << 20
+# A stack is worked on in pieces, so that one larger than memory passes through it: such as stay in the cache, larger
+# where a piece lies in as many places of the file as a matrix has numbers.
+_PIECE_BYTES = {"C": 8 << 20, "F": 64 << 20}
 
 
 class _UsageError(Exception):
@@ -307,13 +308,15 @@ def _invert_pieces(
     """How many are singular, the first of them, and the worst rcond of the others with its place."""
     singular, first, worst, worst_at = 0, -1, np.inf, -1
     matrix_bytes = source.shape[-1] ** 2 * dtype.itemsize
-    most = max(1, _PIECE_BYTES // max(1, matrix_bytes))
+    most = max(1, _PIECE_BYTES[source.order] // max(1, matrix_bytes))
     with StackFile.create(part, source, dtype) as target, _progress(source.count) as advance:
+        piece, result = source.empty(min(most, source.count)), target.empty(min(most, source.count))
         for begin in range(0, source.count if matrix_bytes else 0, most):
-            piece = source.read(begin, min(begin + most, source.count))
+            count = min(most, source.count - begin)
+            source.read(begin, piece[:count])
             inverse, info, rcond = stackinv.inv_ex(
-                piece,
-                out=np.empty_like(piece, dtype),
+                piece[:count],
+                out=result[:count],
                 dtype=options.dtype,
                 assume_a=options.assume_a,
                 workers=options.workers,

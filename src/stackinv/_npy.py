@@ -100,27 +100,31 @@ class StackFile:
         with self._named():
             self._file.close()
 
-    def _seek(self, row: int, first: int) -> None:
-        self._file.seek(self._begin + (row * self.count + first) * self._numbers * self.dtype.itemsize)
+    def empty(self, count: int) -> Array:
+        """Memory for so many matrices, of shape (count, M, M), in which they lie as in the file."""
+        if self.order == "F":
+            return np.empty((self._m, self._m, count), self.dtype).T
+        return np.empty((count, self._m, self._m), self.dtype)
 
-    def read(self, first: int, last: int) -> Array:
-        """Matrices `first` to `last - 1`, of shape (last - first, M, M)."""
-        rows = np.empty((self._rows, (last - first) * self._numbers), self.dtype)
+    def read(self, first: int, matrices: Array) -> None:
+        """Matrices from `first` on, into memory of `empty`."""
         with self._named():
-            for k in range(self._rows):
-                self._seek(k, first)
-                if self._file.readinto(rows[k].view(np.uint8).data) < rows[k].nbytes:  # type: ignore[attr-defined]
+            for row in self._seek(first, matrices):
+                if self._file.readinto(row) < len(row):  # type: ignore[attr-defined]
                     raise RuntimeError(f"{self._file.name}: became shorter while it was read")
-        shape = (self._m, self._m, -1) if self.order == "F" else (-1, self._m, self._m)
-        return rows.reshape(shape).T if self.order == "F" else rows.reshape(shape)
 
     def write(self, first: int, matrices: Array) -> None:
-        """Put matrices to where those from `first` on are; best if they lie in memory as those that `read` gives."""
-        rows = np.ascontiguousarray(matrices.T if self.order == "F" else matrices).reshape(self._rows, -1)
+        """Put matrices, in memory of `empty`, to where those from `first` on are."""
         with self._named():
-            for k in range(self._rows):
-                self._seek(k, first)
-                self._file.write(rows[k].view(np.uint8).data)
+            for row in self._seek(first, matrices):
+                self._file.write(row)
+
+    def _seek(self, first: int, matrices: Array) -> Iterator[memoryview]:
+        """The bytes of one row of the file after the other, each when the file is where they begin."""
+        rows = (matrices.T if self.order == "F" else matrices).reshape(self._rows, len(matrices) * self._numbers)
+        for k, row in enumerate(rows):
+            self._file.seek(self._begin + (k * self.count + first) * self._numbers * self.dtype.itemsize)
+            yield row.view(np.uint8).data
 
     def ranks(self, numbers: npt.ArrayLike) -> npt.NDArray[np.intp]:
         """The places in C order of the matrices with these numbers."""
