@@ -31,11 +31,11 @@
 
 /* Up to this order the compiler makes a function of its own for each. */
 #if VECTOR_BYTES == 64
-#define SMALL 9
+#define SMALL (PARTS == 1 ? 9 : 8)
 #elif VECTOR_BYTES == 32
 #define SMALL 8
 #else
-#define SMALL 5
+#define SMALL (PARTS == 1 ? 5 : 4)
 #endif
 /* Up to this one the inverse of U is found column by column. */
 #define MEDIUM 20

@@ -113,19 +113,12 @@ INLINE bool NAME(finish)(struct tile *tile, const E *t, ptrdiff_t ld, const int 
 #define HEIGHT(b) (START(b + 1) - START(b))
 
 /* Orders known to the compiler: loops unrolled, and the smallest tiles kept in registers. */
-#if SMALL == 5
-#define SMALL_ORDERS(DEFINE) DEFINE(1) DEFINE(2) DEFINE(3) DEFINE(4) DEFINE(5)
-#define SMALL_CASES(name) CASE(name, 1) CASE(name, 2) CASE(name, 3) CASE(name, 4) CASE(name, 5)
-#elif SMALL == 8
-#define SMALL_ORDERS(DEFINE) DEFINE(1) DEFINE(2) DEFINE(3) DEFINE(4) DEFINE(5) DEFINE(6) DEFINE(7) DEFINE(8)
-#define SMALL_CASES(name)                                                                                              \
-    CASE(name, 1) CASE(name, 2) CASE(name, 3) CASE(name, 4) CASE(name, 5) CASE(name, 6) CASE(name, 7) CASE(name, 8)
-#elif SMALL == 9
 #define SMALL_ORDERS(DEFINE) DEFINE(1) DEFINE(2) DEFINE(3) DEFINE(4) DEFINE(5) DEFINE(6) DEFINE(7) DEFINE(8) DEFINE(9)
 #define SMALL_CASES(name)                                                                                              \
     CASE(name, 1)                                                                                                      \
     CASE(name, 2) CASE(name, 3) CASE(name, 4) CASE(name, 5) CASE(name, 6) CASE(name, 7) CASE(name, 8) CASE(name, 9)
-#endif
 #define CASE(name, M)                                                                                                  \
     case M:                                                                                                            \
-        return NAME(name##_##M)(tile);
+        if (M <= SMALL)                                                                                                \
+            return NAME(name##_##M)(tile);                                                                             \
+        break;

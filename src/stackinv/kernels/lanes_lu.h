@@ -111,6 +111,12 @@ INLINE void NAME(exchange)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column,
                                 begin, end, pivot);
 }
 
+/* What the columns to the left of the panel contribute; there are none where one block is the whole matrix. */
+INLINE E NAME(pending)(const E *sums, const int ls, const int m, int i, const int c)
+{
+    return m <= SMALL ? NAME(zero)() : sums[i * ls + c];
+}
+
 /* The columns of a panel, one after the other: what they contribute to each other, pivots, exchanges, scaling. */
 INLINE VI NAME(panel)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *inverse_diagonal, VI *order, const int m,
                       int width, int k, const int columns, VI info, const struct tile *tile, const int lines,
@@ -119,7 +125,7 @@ INLINE VI NAME(panel)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *i
     UNROLLED (c, 0, columns) {
         E u[SMALL];
         UNROLLED (q, 0, c) {
-            E sum = sums[(k + q) * ls + c];
+            E sum = NAME(pending)(sums, ls, m, k + q, c);
             UNROLLED (p, 0, q)
                 sum = NAME(add_product)(sum, t[(k + q) * ld + k + p], u[p]);
             u[q] = t[(k + q) * ld + k + c] = NAME(subtract)(t[(k + q) * ld + k + c], sum);
@@ -130,7 +136,7 @@ INLINE VI NAME(panel)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *i
         V largest = TYPED(all)(0);
         VI seen = TYPED(integer)(0);
         for (int i = top; i < m; i++) {
-            E sum = sums[i * ls + c];
+            E sum = NAME(pending)(sums, ls, m, i, c);
             UNROLLED (q, 0, c)
                 sum = NAME(add_product)(sum, t[i * ld + k + q], u[q]);
             const E x = column[i] = NAME(subtract)(t[i * ld + top], sum);
@@ -146,7 +152,7 @@ INLINE VI NAME(panel)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *i
             row = TYPED(select_integer)(chosen, TYPED(integer)(i), row);
             pivot = NAME(select)(chosen, column[i], pivot);
         }
-        NAME(exchange)(t, ld, sums, ls, column, order, m, width, top, c + 1, columns, row);
+        NAME(exchange)(t, ld, sums, ls, column, order, m, width, top, m <= SMALL ? columns : c + 1, columns, row);
 
         VM singular = TYPED(same)(seen, TYPED(integer)(0)) & TYPED(same)(info, TYPED(integer)(0));
         info = TYPED(select_integer)(singular, TYPED(integer)(top + 1), info);
@@ -241,17 +247,19 @@ INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E 
         for (int i = 0; i < b; i++)
             SIZES(HEIGHT(i), columns, ABOVE);
 #define BELOW(rows, columns)                                                                                           \
-    if (m > SMALL)                                                                                                     \
-        NAME(fetch)(tile, lines, &fetched);                                                                            \
+    NAME(fetch)(tile, lines, &fetched);                                                                                \
     NAME(below)(sums, ls, t, ld, START(i), k, rows, columns)
-        for (int i = b; i < blocks; i++)
+        for (int i = b; i < blocks && m > SMALL; i++)
             SIZES(HEIGHT(i), columns, BELOW);
 #define PANEL(rows, columns)                                                                                           \
     info = NAME(panel)(t, ld, sums, ls, column, inverse_diagonal, order, m, width, k, columns, info, tile, lines,      \
                        &fetched)
         SIZES(columns, columns, PANEL);
     }
-    NAME(invert_factor)(tile, m, ld, t, inverse_diagonal, lines, &fetched);
+    if (m <= SMALL)
+        NAME(invert_factor)(tile, m, ld, t, inverse_diagonal, lines, &fetched);
+    else
+        NAME(invert_large_factor)(tile, m, ld, t, inverse_diagonal, lines, &fetched);
     for (int b = blocks - 1; b >= 0; b--) {
         const int k = START(b), columns = HEIGHT(b);
 #define TAKE_LOWER(rows, columns) NAME(take_lower)(sums, ls, t, ld, m, k, columns)

@@ -79,6 +79,14 @@ INLINE void NAME(invert_factor)(const struct tile *tile, const int m, const ptrd
         }
 }
 
+/* For all of the large orders and for both methods that need it, since it is long. */
+NOINLINE void NAME(invert_large_factor)(const struct tile *tile, int m, ptrdiff_t ld, E *t, const E *inverse_diagonal,
+                                        int lines, ptrdiff_t *fetched)
+{
+    if (m > SMALL)
+        NAME(invert_factor)(tile, m, ld, t, inverse_diagonal, lines, fetched);
+}
+
 /* Invert the upper triangles of a tile; whether one of them is singular. */
 INLINE bool NAME(triangle_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E *t, E *inverse_diagonal)
 {
@@ -102,7 +110,10 @@ INLINE bool NAME(triangle_tile)(struct tile *tile, const int m, const ptrdiff_t 
     }
     if (tile->rcond)
         a_norm = NAME(norm1)(t, tile->transposed ? 1 : ld, tile->transposed ? ld : 1, m, 0, m);
-    NAME(invert_factor)(tile, m, ld, t, inverse_diagonal, lines, &fetched);
+    if (m <= SMALL)
+        NAME(invert_factor)(tile, m, ld, t, inverse_diagonal, lines, &fetched);
+    else
+        NAME(invert_large_factor)(tile, m, ld, t, inverse_diagonal, lines, &fetched);
     for (int i = 0; i < m; i++)
         for (int j = i; j < m; j++)
             t[i * ld + j] = NAME(add)(t[i * ld + j], NAME(zero)()); /* no negative zeros, as for general matrices */

@@ -56,34 +56,49 @@ INLINE void NAME(move_line)(V *t, ptrdiff_t step, char *const *at, ptrdiff_t off
 #undef REST
 }
 
-/* Whole matrices to or from the tile. */
+INLINE void NAME(move_lines)(E *t, ptrdiff_t line, ptrdiff_t step, const int lines, char *const *at, ptrdiff_t offset,
+                             ptrdiff_t stride, ptrdiff_t length, const bool out, const bool other)
+{
+    for (int n = 0; n < lines; n++)
+        NAME(move_line)((V *)(t + n * line), PARTS * step, at, offset + n * stride, PARTS * length, out, other);
+}
+
+/* Matrices whose rows or columns are consecutive numbers, or all of them. As few places for move_line as there can be:
+   the compiler copies it into each, and it is long. */
 INLINE void NAME(move_matrix)(E *t, ptrdiff_t ld, const int m, char *const *at, ptrdiff_t row, ptrdiff_t column,
                               const bool out, const bool other)
 {
     const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
-    if (column == size && row == size * m && ld == m)
-        NAME(move_line)((V *)t, PARTS, at, 0, (ptrdiff_t)m * m * PARTS, out, other);
-    else if (column == size)
-        for (ptrdiff_t i = 0; i < m; i++)
-            NAME(move_line)((V *)(t + i * ld), PARTS, at, i * row, (ptrdiff_t)m * PARTS, out, other);
-    else if (row == size && column == size * m && m <= SMALL && !out) {
-        E turned[SMALL * SMALL];
-        NAME(move_line)((V *)turned, PARTS, at, 0, (ptrdiff_t)m * m * PARTS, out, other);
-        for (int i = 0; i < m; i++)
-            for (int j = 0; j < m; j++)
-                t[i * ld + j] = turned[j * m + i];
-    } else if (row == size)
-        for (ptrdiff_t j = 0; j < m; j++)
-            NAME(move_line)((V *)(t + j), PARTS * ld, at, j * column, (ptrdiff_t)m * PARTS, out, other);
+    const bool whole = row == size * m && ld == m, by_columns = row == size;
+    if (column == size)
+        NAME(move_lines)(t, ld, 1, whole ? 1 : m, at, 0, row, whole ? (ptrdiff_t)m * m : m, out, other);
     else
-        for (ptrdiff_t i = 0; i < m; i++)
-            for (ptrdiff_t j = 0; j < m; j++)
-                NAME(move_line)((V *)(t + i * ld + j), PARTS, at, i * row + j * column, PARTS, out, other);
+        for (int i = 0; i < (by_columns ? 1 : m); i++)
+            NAME(move_lines)(t + i * ld, 1, by_columns ? ld : 1, m, at, i * row, column, by_columns ? m : 1, out,
+                             other);
+}
+
+INLINE void NAME(transpose)(E *t, const int m)
+{
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < i; j++) {
+            const E x = t[i * m + j];
+            t[i * m + j] = t[j * m + i];
+            t[j * m + i] = x;
+        }
 }
 
 NOINLINE void NAME(move_large)(E *t, ptrdiff_t ld, int m, char *const *at, ptrdiff_t row, ptrdiff_t column, bool out,
                                bool other)
 {
+    const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
+    const bool turned = m <= SMALL && row == size && column == size * m; /* in the tile, rather than line by line */
+    if (turned) {
+        row = column;
+        column = size;
+        if (out)
+            NAME(transpose)(t, m);
+    }
     if (out)
         if (other)
             NAME(move_matrix)(t, ld, m, at, row, column, true, true);
@@ -93,17 +108,45 @@ NOINLINE void NAME(move_large)(E *t, ptrdiff_t ld, int m, char *const *at, ptrdi
         NAME(move_matrix)(t, ld, m, at, row, column, false, true);
     else
         NAME(move_matrix)(t, ld, m, at, row, column, false, false);
+    if (turned && !out)
+        NAME(transpose)(t, m);
 }
 
+/* The same for tiles that are to stay in registers: nothing may take their address. */
+INLINE void NAME(move_small)(E *t, const int m, char *const *at, ptrdiff_t row, ptrdiff_t column, const bool out,
+                             const bool other)
+{
+    const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS, length = (ptrdiff_t)m * m * PARTS;
+    if (m == 1 || (column == size && row == size * m)) {
+        NAME(move_line)((V *)t, PARTS, at, 0, length, out, other);
+    } else if (column == size) {
+        NAME(move_lines)(t, m, 1, m, at, 0, row, m, out, other);
+    } else if (row == size && column == size * m && !out) {
+        E turned[SMALL * SMALL];
+        NAME(move_line)((V *)turned, PARTS, at, 0, length, out, other);
+        for (int i = 0; i < m; i++)
+            for (int j = 0; j < m; j++)
+                t[i * m + j] = turned[j * m + i];
+    } else {
+        E copy[SMALL * SMALL];
+        for (int n = 0; out && n < m * m; n++)
+            copy[n] = t[n];
+        NAME(move_large)(copy, m, m, at, row, column, out, other);
+        for (int n = 0; !out && n < m * m; n++)
+            t[n] = copy[n];
+    }
+}
+
+/* Whole matrices to or from the tile. */
 INLINE void NAME(move)(E *t, ptrdiff_t ld, const int m, char *const *at, ptrdiff_t row, ptrdiff_t column,
                        const bool out, const bool other)
 {
     if (m > IN_REGISTERS)
         NAME(move_large)(t, ld, m, at, row, column, out, other);
     else if (other)
-        NAME(move_matrix)(t, ld, m, at, row, column, out, true);
+        NAME(move_small)(t, m, at, row, column, out, true);
     else
-        NAME(move_matrix)(t, ld, m, at, row, column, out, false);
+        NAME(move_small)(t, m, at, row, column, out, false);
 }
 
 /* A strip of columns, from `from` on, with the rows in the present order; the tile has those before `first` already. */
