@@ -370,8 +370,9 @@ def test_ctrl_c_at_random_moments_of_short_calls(engine):
     rng = np.random.default_rng(2)
     caught = 0
     for _ in range(200):
-        signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-4, 1e-2))
+        delay = rng.uniform(1e-4, 1e-2)
         try:
+            signal.setitimer(signal.ITIMER_REAL, delay)
             while True:
                 stackinv.inv(a[:40], workers=2)
         except KeyboardInterrupt:
