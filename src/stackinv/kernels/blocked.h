@@ -363,7 +363,7 @@ INLINE void NAME(invert_lower_tile)(const NAME(factors) * f, E *w, int from, int
         }
 }
 
-/* Rows of W, which become columns of V = W^H, or of V = W^T for U^T. */
+/* Rows of W. */
 INLINE void NAME(invert_lower_rows)(const NAME(factors) * f, int task, E *w, const bool of_upper)
 {
     const int from = task * TILE_STRIPS * WIDTH;
@@ -373,12 +373,26 @@ INLINE void NAME(invert_lower_rows)(const NAME(factors) * f, int task, E *w, con
     for (int j = ((end < f->m ? end : f->m) - 1) / TILE_COLUMNS * TILE_COLUMNS; j >= 0; j -= TILE_COLUMNS)
         STRIPS(strips, INVERT_LOWER_TILE);
 #undef INVERT_LOWER_TILE
+}
+
+/* Columns of Y from U Y = I, as the rows of W = Y^T. */
+NOINLINE void NAME(invert_upper_columns)(const NAME(factors) * f, int task, E *w)
+{
+    NAME(invert_lower_rows)(f, task, w, true);
+}
+
+/* Rows of W become columns of V = W^H, or of V = W^T. */
+INLINE void NAME(keep_columns)(const NAME(factors) * f, int task, const E *w, const bool conjugate)
+{
+    const int from = task * TILE_STRIPS * WIDTH;
+    const int rest = f->strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
+    const int end = from + strips * WIDTH;
     for (int s = 0; s < strips; s++)
         for (int j = 0; j < end; j += WIDTH) {
             V part[PARTS][WIDTH];
             UNROLLED (e, 0, WIDTH) {
                 const E x = w[s * f->ld + (j + e < f->m ? j + e : f->m - 1)]; /* rows beyond the last are its copies */
-                const E y = of_upper ? x : NAME(conjugate)(x);
+                const E y = conjugate ? NAME(conjugate)(x) : x;
                 UNROLLED (p, 0, PARTS)
                     part[p][e] = ((const V *)&y)[p];
             }

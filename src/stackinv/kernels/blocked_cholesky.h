@@ -115,6 +115,7 @@ static void NAME(cholesky_invert_rows)(const struct matrix *matrix, int task, vo
 {
     const NAME(factors) f = NAME(carve)(matrix);
     NAME(invert_lower_rows)(&f, task, (E *)work, false);
+    NAME(keep_columns)(&f, task, (const E *)work, true);
 }
 
 INLINE void NAME(multiply_v_tile)(const NAME(factors) * f, E *x, int from, int j, const int strips)

@@ -12,7 +12,8 @@ static void NAME(symmetric_read_block)(const struct matrix *matrix, int block)
 static void NAME(symmetric_invert_columns)(const struct matrix *matrix, int task, void *work)
 {
     const NAME(factors) f = NAME(carve)(matrix);
-    NAME(invert_lower_rows)(&f, task, (E *)work, true);
+    NAME(invert_upper_columns)(&f, task, (E *)work);
+    NAME(keep_columns)(&f, task, (const E *)work, false);
 }
 
 /* Rows of the inverse, once there is all of Y. */

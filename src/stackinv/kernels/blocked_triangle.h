@@ -1,4 +1,5 @@
-/* The blocked engine for upper triangular matrices: rows of the inverse from Y U = I, as in trtri. */
+/* The blocked engine for upper triangular matrices: rows of the inverse from Y U = I, as in trtri, or columns from
+   U Y = I if the diagonal falls. */
 
 static void NAME(triangle_read_block)(const struct matrix *matrix, int block)
 {
@@ -40,15 +41,13 @@ static int NAME(triangle_factor_block)(const struct matrix *matrix, int block)
     return 0;
 }
 
-static void NAME(triangle_invert_rows)(const struct matrix *matrix, int task, void *work)
+INLINE void NAME(triangle_invert_rows)(const NAME(factors) f, const struct matrix *matrix, int task, E *x)
 {
-    const NAME(factors) f = NAME(carve)(matrix);
     const int from = task * TILE_STRIPS * WIDTH, start = from / TILE_COLUMNS * TILE_COLUMNS;
     const int rest = f.strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
     const int end = from + strips * WIDTH < f.m ? from + strips * WIDTH : f.m;
     const int tiles = (f.columns - start) / TILE_COLUMNS;
     NAME(fetches) fetches = NAME(plan_fetches)(&f, matrix, task, tiles, tiles);
-    E *x = (E *)work;
 #define INVERT_UPPER_TILE(strips)                                                                                      \
     NAME(fetch_lines)(&fetches.next, fetches.next_end, fetches.next_lines, false);                                     \
     NAME(fetch_lines)(&fetches.result, fetches.result_end, fetches.result_lines, true);                                \
@@ -73,4 +72,42 @@ static void NAME(triangle_invert_rows)(const struct matrix *matrix, int task, vo
     }
     for (int s = 0; s < strips; s++)
         NAME(move_strip)(x + s * f.ld, matrix, from + s * WIDTH, 0, f.m, true, false);
+}
+
+INLINE void NAME(triangle_invert_columns)(const NAME(factors) f, const struct matrix *matrix, int task, E *w)
+{
+    const int from = task * TILE_STRIPS * WIDTH;
+    const int rest = f.strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
+    const int end = from + strips * WIDTH < f.m ? from + strips * WIDTH : f.m;
+    NAME(invert_upper_columns)(&f, task, w);
+    for (int s = 0; s < strips; s++) {
+        E *column = w + s * f.ld;
+        for (int i = 0; i < end; i++)
+            column[i] = NAME(add)(column[i], NAME(zero)()); /* no negative zeros, as for general matrices */
+        for (int i = end; i < f.m; i++)
+            column[i] = NAME(zero)();
+    }
+    if (matrix->rcond) {
+        REAL *sums = f.sums + (ptrdiff_t)task * f.columns;
+        for (int i = 0; i < f.m; i++)
+            sums[i] = matrix->transposed && i < end ? NAME(sum_column)(w, f.ld, from / WIDTH, i, from, end) : 0;
+        if (!matrix->transposed)
+            for (int s = 0, j = from; s < strips; s++, j += WIDTH)
+                NAME(sum_rows)(sums + j, w + s * f.ld, f.m - j, 0, end);
+    }
+    for (int s = 0; s < strips; s++)
+        NAME(move_strip)(w + s * f.ld, matrix, from + s * WIDTH, 0, f.m, true, true);
+}
+
+static void NAME(triangle_invert)(const struct matrix *matrix, int task, void *work)
+{
+    const NAME(factors) f = NAME(carve)(matrix);
+    VI rise = TYPED(integer)(0);
+    for (int i = 0; i < f.m / 2; i++)
+        rise += NAME(rise)(NAME(broadcast)(NAME(element_at)(f.lu, f.ld, i, i)),
+                           NAME(broadcast)(NAME(element_at)(f.lu, f.ld, f.m - 1 - i, f.m - 1 - i)));
+    if (f.m > 3 && TYPED(any)(TYPED(signs)(rise)))
+        NAME(triangle_invert_columns)(f, matrix, task, (E *)work);
+    else
+        NAME(triangle_invert_rows)(f, matrix, task, (E *)work);
 }

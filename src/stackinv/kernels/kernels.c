@@ -218,7 +218,7 @@
      type##triangle_read_block,                                                                                        \
      type##triangle_update_block,                                                                                      \
      type##triangle_factor_block,                                                                                      \
-     {type##triangle_invert_rows, NULL},                                                                               \
+     {type##triangle_invert, NULL},                                                                                    \
      type##blocked_rcond}
 
 const struct kernels KERNELS = {

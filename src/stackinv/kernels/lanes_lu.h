@@ -182,13 +182,23 @@ INLINE void NAME(take_lower)(E *l, const int ls, E *t, ptrdiff_t ld, const int m
         }
 }
 
-/* A block of the Z that solves Z L = inverse of U, from those to its right. */
+/* A block of the Z that solves Z L = inverse of U, from those to its right, `most` of which are summed up at once. */
 INLINE void NAME(solve_lower)(E *t, ptrdiff_t ld, const E *l, const int ls, const int m, int i, int k, const int rows,
-                              const int columns)
+                              const int columns, int most)
 {
     E sum[SMALL][SMALL], z[SMALL][SMALL];
+    int q = m - 1, count = m - (k + columns);
     CLEAR(sum);
-    NAME(add_products)(sum, rows, columns, t + i * ld + m - 1, ld, -1, l + (m - 1) * ls, -ls, m - (k + columns));
+    for (; count > most; count -= most, q -= most) {
+        NAME(add_products)(sum, rows, columns, t + i * ld + q, ld, -1, l + q * ls, -ls, most);
+        UNROLLED (r, 0, rows)
+            UNROLLED (c, 0, columns) {
+                E *y = t + (i + r) * ld + k + c;
+                *y = NAME(subtract)(*y, sum[r][c]);
+                sum[r][c] = NAME(zero)();
+            }
+    }
+    NAME(add_products)(sum, rows, columns, t + i * ld + q, ld, -1, l + q * ls, -ls, count);
     UNROLLED_DOWN (c, columns - 1, 0)
         UNROLLED (r, 0, rows) {
             UNROLLED_DOWN (q, columns - 1, c + 1)
@@ -256,10 +266,15 @@ INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E 
                        &fetched)
         SIZES(columns, columns, PANEL);
     }
+    /* From U Y = I both residuals of the whole are small for ill-conditioned matrices too, but they grow faster with its
+       order than from Y U = I, as in getri. Symmetric matrices, for the mean of whose inverse and its transpose both
+       count, are always inverted the first way. */
     if (m <= SMALL)
-        NAME(invert_factor)(tile, m, ld, t, inverse_diagonal, lines, &fetched);
+        NAME(invert_factor)(tile, m, ld, t, inverse_diagonal, false, lines, &fetched);
     else
-        NAME(invert_large_factor)(tile, m, ld, t, inverse_diagonal, lines, &fetched);
+        NAME(invert_large_factor)(tile, m, ld, t, inverse_diagonal, m > MEDIUM && !tile->symmetry, lines, &fetched);
+    /* In X L = Y most of the right residual comes up, less from short sums. */
+    const int most = m > SMALL && tile->symmetry ? 8 : m;
     for (int b = blocks - 1; b >= 0; b--) {
         const int k = START(b), columns = HEIGHT(b);
 #define TAKE_LOWER(rows, columns) NAME(take_lower)(sums, ls, t, ld, m, k, columns)
@@ -267,7 +282,7 @@ INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E 
 #define SOLVE_LOWER(rows, columns)                                                                                     \
     if (m > SMALL)                                                                                                     \
         NAME(fetch)(tile, lines, &fetched);                                                                            \
-    NAME(solve_lower)(t, ld, sums, ls, m, START(i), k, rows, columns)
+    NAME(solve_lower)(t, ld, sums, ls, m, START(i), k, rows, columns, most)
         for (int i = 0; i < blocks; i++)
             SIZES(HEIGHT(i), columns, SOLVE_LOWER);
     }

@@ -1,8 +1,8 @@
 /* The lanes engine for upper triangular matrices, and for the factor U of the others (trtri). */
 
 /* A block of Y, the inverse of U, from U Y = I and the blocks below it; the one on the diagonal (i == k) has none. */
-INLINE void NAME(invert_upper)(E *t, ptrdiff_t ld, const E *inverse_diagonal, int i, int k, const int rows,
-                               const int columns, const bool diagonal)
+INLINE void NAME(right_inverse)(E *t, ptrdiff_t ld, const E *inverse_diagonal, int i, int k, const int rows,
+                                const int columns, const bool diagonal)
 {
     E sum[SMALL][SMALL], y[SMALL][SMALL];
     CLEAR(sum);
@@ -27,64 +27,101 @@ INLINE void NAME(invert_upper)(E *t, ptrdiff_t ld, const E *inverse_diagonal, in
 }
 
 /* The same from Y U = I and the blocks to its left, as in trtri. */
-INLINE void NAME(invert_upper_large)(E *t, ptrdiff_t ld, const E *inverse_diagonal, int i, int k, const int rows,
-                                     const int columns)
+INLINE void NAME(left_inverse)(E *t, ptrdiff_t ld, const E *inverse_diagonal, int i, int k, const int rows,
+                               const int columns, const bool diagonal)
 {
     E sum[SMALL][SMALL], y[SMALL][SMALL];
-    const int next = i + rows, count = k - next;
     CLEAR(sum);
-    UNROLLED (q, 0, rows)
-        UNROLLED (r, 0, q + 1)
-            UNROLLED (c, 0, columns)
-                sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + i + q], t[(i + q) * ld + k + c]);
-    NAME(add_products)(sum, rows, columns, t + i * ld + next, ld, 1, t + next * ld + k, ld, count);
+    if (!diagonal) {
+        const int next = i + rows, count = k - next;
+        UNROLLED (q, 0, rows)
+            UNROLLED (r, 0, q + 1)
+                UNROLLED (c, 0, columns)
+                    sum[r][c] = NAME(add_product)(sum[r][c], t[(i + r) * ld + i + q], t[(i + q) * ld + k + c]);
+        NAME(add_products)(sum, rows, columns, t + i * ld + next, ld, 1, t + next * ld + k, ld, count);
+    }
     UNROLLED (c, 0, columns)
-        UNROLLED (r, 0, rows) {
-            UNROLLED (q, 0, c)
+        UNROLLED (r, 0, diagonal ? c + 1 : rows) {
+            UNROLLED (q, diagonal ? r : 0, c)
                 sum[r][c] = NAME(add_product)(sum[r][c], y[r][q], t[(k + q) * ld + k + c]);
-            y[r][c] = NAME(multiply)(NAME(subtract)(NAME(zero)(), sum[r][c]), inverse_diagonal[k + c]);
+            y[r][c] = diagonal && c == r
+                          ? inverse_diagonal[k + c]
+                          : NAME(multiply)(NAME(subtract)(NAME(zero)(), sum[r][c]), inverse_diagonal[k + c]);
         }
-    UNROLLED (r, 0, rows)
-        UNROLLED (c, 0, columns)
+    UNROLLED (c, 0, columns)
+        UNROLLED (r, 0, diagonal ? c + 1 : rows)
             t[(i + r) * ld + k + c] = y[r][c];
 }
 
-/* In place of U its inverse. From U Y = I both residuals are small for ill-conditioned matrices too, but they grow faster
-   with its order than from Y U = I, which LAPACK takes and which bounds only the left one. Symmetric matrices, for the
-   mean of whose inverse and its transpose both count, are always inverted the first way. */
+/* In place of U its inverse Y, from Y U = I or from U Y = I. */
 INLINE void NAME(invert_factor)(const struct tile *tile, const int m, const ptrdiff_t ld, E *t,
-                                const E *inverse_diagonal, const int lines, ptrdiff_t *fetched)
+                                const E *inverse_diagonal, const bool left, const int lines, ptrdiff_t *fetched)
 {
     const int blocks = BLOCKS(m);
-#define DIAGONAL(rows, columns) NAME(invert_upper)(t, ld, inverse_diagonal, k, k, columns, columns, true)
-#define INVERT_UPPER(rows, columns)                                                                                    \
+#define RIGHT_DIAGONAL(rows, columns) NAME(right_inverse)(t, ld, inverse_diagonal, k, k, columns, columns, true)
+#define RIGHT_INVERSE(rows, columns)                                                                                   \
     NAME(fetch)(tile, lines, fetched);                                                                                 \
-    NAME(invert_upper)(t, ld, inverse_diagonal, START(i), k, rows, columns, false)
-#define INVERT_UPPER_LARGE(rows, columns)                                                                              \
+    NAME(right_inverse)(t, ld, inverse_diagonal, START(i), k, rows, columns, false)
+#define LEFT_DIAGONAL(rows, columns) NAME(left_inverse)(t, ld, inverse_diagonal, k, k, columns, columns, true)
+#define LEFT_INVERSE(rows, columns)                                                                                    \
     NAME(fetch)(tile, lines, fetched);                                                                                 \
-    NAME(invert_upper_large)(t, ld, inverse_diagonal, START(i), k, rows, columns)
-    if (m <= MEDIUM || tile->symmetry)
+    NAME(left_inverse)(t, ld, inverse_diagonal, START(i), k, rows, columns, false)
+    if (!left)
         for (int b = blocks - 1; b >= 0; b--) {
             const int k = START(b), columns = HEIGHT(b);
-            SIZES(columns, columns, DIAGONAL);
+            SIZES(columns, columns, RIGHT_DIAGONAL);
             for (int i = b - 1; i >= 0; i--)
-                SIZES(HEIGHT(i), columns, INVERT_UPPER);
+                SIZES(HEIGHT(i), columns, RIGHT_INVERSE);
         }
     else
         for (int b = 0; b < blocks; b++) {
             const int k = START(b), columns = HEIGHT(b);
             for (int i = 0; i < b; i++)
-                SIZES(HEIGHT(i), columns, INVERT_UPPER_LARGE);
-            SIZES(columns, columns, DIAGONAL);
+                SIZES(HEIGHT(i), columns, LEFT_INVERSE);
+            SIZES(columns, columns, LEFT_DIAGONAL);
         }
 }
 
 /* For all of the large orders and for both methods that need it, since it is long. */
 NOINLINE void NAME(invert_large_factor)(const struct tile *tile, int m, ptrdiff_t ld, E *t, const E *inverse_diagonal,
-                                        int lines, ptrdiff_t *fetched)
+                                        bool left, int lines, ptrdiff_t *fetched)
 {
     if (m > SMALL)
-        NAME(invert_factor)(tile, m, ld, t, inverse_diagonal, lines, fetched);
+        NAME(invert_factor)(tile, m, ld, t, inverse_diagonal, left, lines, fetched);
+}
+
+/* How the diagonal of a triangle U rises from its first half to its second, by a pair of its elements; the sum over all
+   pairs is negative if its geometric mean falls by more than a factor of 16.
+
+   Y U = I, as in trtri, bounds the left residual and leaves the right one to chance from M = 4 on. If the diagonal falls,
+   as in factors of ill-conditioned matrices from qr or cholesky, both are small from U Y = I, else it is the left one
+   that may be large from this. */
+INLINE VI NAME(rise)(E first, E last)
+{
+    return TYPED(logarithm)(NAME(size)(NAME(scale)(last, TYPED(all)(16)))) - TYPED(logarithm)(NAME(size)(first));
+}
+
+/* Exchange what lies symmetrically to the antidiagonal, in some lanes: an upper triangle U remains one, and from Y U = I
+   becomes U Y = I. */
+INLINE void NAME(reflect)(E *t, ptrdiff_t ld, E *inverse_diagonal, const int m, VM lanes)
+{
+#define EXCHANGE(x, y)                                                                                                 \
+    do {                                                                                                               \
+        const E before = x, after = y;                                                                                 \
+        x = NAME(select)(lanes, after, before);                                                                        \
+        y = NAME(select)(lanes, before, after);                                                                        \
+    } while (0)
+    for (int i = 0; i < m; i++)
+        for (int j = i; i + j < m - 1; j++)
+            EXCHANGE(t[i * ld + j], t[(m - 1 - j) * ld + m - 1 - i]);
+    for (int i = 0; i < m / 2; i++)
+        EXCHANGE(inverse_diagonal[i], inverse_diagonal[m - 1 - i]);
+#undef EXCHANGE
+}
+
+NOINLINE void NAME(reflect_large)(E *t, ptrdiff_t ld, E *inverse_diagonal, int m, VM lanes)
+{
+    NAME(reflect)(t, ld, inverse_diagonal, m, lanes);
 }
 
 /* Invert the upper triangles of a tile; whether one of them is singular. */
@@ -110,10 +147,24 @@ INLINE bool NAME(triangle_tile)(struct tile *tile, const int m, const ptrdiff_t 
     }
     if (tile->rcond)
         a_norm = NAME(norm1)(t, tile->transposed ? 1 : ld, tile->transposed ? ld : 1, m, 0, m);
+    VI rise = TYPED(integer)(0);
+    for (int i = 0; i < m / 2; i++)
+        rise += NAME(rise)(t[i * ld + i], t[(m - 1 - i) * (ld + 1)]);
+    const VI falls = TYPED(signs)(rise);
+    const VM falling = TYPED(same)(falls, TYPED(signs)(TYPED(integer)(-1)));
+    const bool reflected = m > 3 && TYPED(any)(falls);
+    if (reflected && m <= IN_REGISTERS)
+        NAME(reflect)(t, ld, inverse_diagonal, m, falling);
+    else if (reflected)
+        NAME(reflect_large)(t, ld, inverse_diagonal, m, falling);
     if (m <= SMALL)
-        NAME(invert_factor)(tile, m, ld, t, inverse_diagonal, lines, &fetched);
+        NAME(invert_factor)(tile, m, ld, t, inverse_diagonal, true, lines, &fetched);
     else
-        NAME(invert_large_factor)(tile, m, ld, t, inverse_diagonal, lines, &fetched);
+        NAME(invert_large_factor)(tile, m, ld, t, inverse_diagonal, true, lines, &fetched);
+    if (reflected && m <= IN_REGISTERS)
+        NAME(reflect)(t, ld, inverse_diagonal, m, falling);
+    else if (reflected)
+        NAME(reflect_large)(t, ld, inverse_diagonal, m, falling);
     for (int i = 0; i < m; i++)
         for (int j = i; j < m; j++)
             t[i * ld + j] = NAME(add)(t[i * ld + j], NAME(zero)()); /* no negative zeros, as for general matrices */

@@ -186,6 +186,12 @@ INLINE bool TYPED(any)(VI x)
 #endif
 }
 
+/* The signs of numbers, without their other bits. */
+INLINE VI TYPED(signs)(VI x)
+{
+    return x & TYPED(bits)(TYPED(all)(-(REAL)0));
+}
+
 /* The larger of two; y if either is NaN. */
 INLINE V TYPED(larger)(V x, V y)
 {
@@ -194,6 +200,12 @@ INLINE V TYPED(larger)(V x, V y)
 #else
     return TYPED(select)(TYPED(greater)(x, y), x, y);
 #endif
+}
+
+/* Roughly the logarithm of a positive number, to a base of its own: its bits, but for half of them. */
+INLINE VI TYPED(logarithm)(V x)
+{
+    return TYPED(bits)(x) >> (4 * sizeof(REAL));
 }
 
 /* The larger of two, or NaN if one is. */
