@@ -182,23 +182,37 @@ INLINE void NAME(take_lower)(E *l, const int ls, E *t, ptrdiff_t ld, const int m
         }
 }
 
-/* A block of the Z that solves Z L = inverse of U, from those to its right, `most` of which are summed up at once. */
-INLINE void NAME(solve_lower)(E *t, ptrdiff_t ld, const E *l, const int ls, const int m, int i, int k, const int rows,
-                              const int columns, int most)
+/* From a block of the inverse of U what eight columns of Z to its right, up to `end`, contribute. */
+INLINE void NAME(subtract_products)(E *t, ptrdiff_t ld, const E *l, const int ls, int end, int i, int k, const int rows,
+                                    const int columns)
+{
+    E sum[SMALL][SMALL];
+    CLEAR(sum);
+    NAME(add_products)(sum, rows, columns, t + i * ld + end - 1, ld, -1, l + (end - 1) * ls, -ls, 8);
+    UNROLLED (r, 0, rows)
+        UNROLLED (c, 0, columns)
+            t[(i + r) * ld + k + c] = NAME(subtract)(t[(i + r) * ld + k + c], sum[r][c]);
+}
+
+/* The same for as many columns as there are to the right but eight or fewer, up to the one that is returned. In Z L = Y
+   most of the right residual comes up, and less from short sums, for symmetric matrices, whose residuals are both. */
+NOINLINE int NAME(subtract_far_products)(E *t, ptrdiff_t ld, const E *l, const int ls, int m, int i, int k, int rows,
+                                         int columns)
+{
+    int end = m;
+#define SUBTRACT_PRODUCTS(rows, columns) NAME(subtract_products)(t, ld, l, ls, end, i, k, rows, columns)
+    for (; m > SMALL && end - (k + columns) > 8; end -= 8)
+        SIZES(rows, columns, SUBTRACT_PRODUCTS);
+    return end;
+}
+
+/* A block of the Z that solves Z L = inverse of U, from those to its right, up to `end`. */
+INLINE void NAME(solve_lower)(E *t, ptrdiff_t ld, const E *l, const int ls, int end, int i, int k, const int rows,
+                              const int columns)
 {
     E sum[SMALL][SMALL], z[SMALL][SMALL];
-    int q = m - 1, count = m - (k + columns);
     CLEAR(sum);
-    for (; count > most; count -= most, q -= most) {
-        NAME(add_products)(sum, rows, columns, t + i * ld + q, ld, -1, l + q * ls, -ls, most);
-        UNROLLED (r, 0, rows)
-            UNROLLED (c, 0, columns) {
-                E *y = t + (i + r) * ld + k + c;
-                *y = NAME(subtract)(*y, sum[r][c]);
-                sum[r][c] = NAME(zero)();
-            }
-    }
-    NAME(add_products)(sum, rows, columns, t + i * ld + q, ld, -1, l + q * ls, -ls, count);
+    NAME(add_products)(sum, rows, columns, t + i * ld + end - 1, ld, -1, l + (end - 1) * ls, -ls, end - (k + columns));
     UNROLLED_DOWN (c, columns - 1, 0)
         UNROLLED (r, 0, rows) {
             UNROLLED_DOWN (q, columns - 1, c + 1)
@@ -273,8 +287,6 @@ INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E 
         NAME(invert_factor)(tile, m, ld, t, inverse_diagonal, false, lines, &fetched);
     else
         NAME(invert_large_factor)(tile, m, ld, t, inverse_diagonal, m > MEDIUM && !tile->symmetry, lines, &fetched);
-    /* In X L = Y most of the right residual comes up, less from short sums. */
-    const int most = m > SMALL && tile->symmetry ? 8 : m;
     for (int b = blocks - 1; b >= 0; b--) {
         const int k = START(b), columns = HEIGHT(b);
 #define TAKE_LOWER(rows, columns) NAME(take_lower)(sums, ls, t, ld, m, k, columns)
@@ -282,7 +294,9 @@ INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E 
 #define SOLVE_LOWER(rows, columns)                                                                                     \
     if (m > SMALL)                                                                                                     \
         NAME(fetch)(tile, lines, &fetched);                                                                            \
-    NAME(solve_lower)(t, ld, sums, ls, m, START(i), k, rows, columns, most)
+    const int end =                                                                                                    \
+        m > SMALL && tile->symmetry ? NAME(subtract_far_products)(t, ld, sums, ls, m, START(i), k, rows, columns) : m; \
+    NAME(solve_lower)(t, ld, sums, ls, end, START(i), k, rows, columns)
         for (int i = 0; i < blocks; i++)
             SIZES(HEIGHT(i), columns, SOLVE_LOWER);
     }
