@@ -223,10 +223,9 @@ def ilp64(session: nox.Session) -> None:
     where = session.create_tmp()
     session.install("meson-python", "meson", "ninja", "cython", "numpy", "scipy", "threadpoolctl", "scipy-openblas64")
     session.run("python", "tests/ilp64/make_stub.py", where)
-    build = {"PYTHONPATH": str(Path(where, "build").resolve())}
+    build = {"PYTHONPATH": str(Path(where).resolve())}
     session.install("--no-build-isolation", "-Csetup-args=-Dvectors=false", ".[test]", env=build)
-    run = {"PYTHONPATH": str(Path(where, "run").resolve()), "OPENBLAS_NUM_THREADS": "1"}
-    session.run("pytest", *(session.posargs or ["tests"]), env=run)
+    session.run("pytest", *(session.posargs or ["tests"]), env={"OPENBLAS_NUM_THREADS": "1"})
 
 
 @nox.session(python="3.11", default=False)

@@ -189,6 +189,11 @@ def kahan_triangle(rng, m, dtype):
     return a * (1 + rng.random((count(m), 1, 1)))
 
 
+def rising(family):
+    """Reflected at the antidiagonal, so that the diagonal rises where it fell."""
+    return lambda rng, m, dtype: np.ascontiguousarray(np.swapaxes(family(rng, m, dtype)[:, ::-1, ::-1], 1, 2))
+
+
 STRUCTURED = {
     "pos": {
         **{f"condition 1e{decades}": with_eigenvalues(decades, True) for decades in (0, 4, 8, 12, 14)},
@@ -210,6 +215,9 @@ STRUCTURED = {
         "graded rows": scaled_triangle(1),
         "graded columns": scaled_triangle(0),
         "Kahan": kahan_triangle,
+        **{f"condition 1e{decades}, rising": rising(r_of_condition(decades)) for decades in (4, 8, 12, 14)},
+        "graded rows, rising": rising(scaled_triangle(1)),
+        "Kahan, rising": rising(kahan_triangle),
     },
 }
 STRUCTURED["lower triangular"] = STRUCTURED["upper triangular"]

@@ -2,8 +2,8 @@
 
     python make_stub.py DIRECTORY
 
-Both its folders are for PYTHONPATH: `build` while stackinv is built, for Cython to find there in place of SciPy, and
-`run` afterwards, with a `sitecustomize` that shows the stand-in to stackinv alone; the rest of SciPy keeps its own.
+The directory is for PYTHONPATH while stackinv is built, for Cython to find the stand-in there in place of SciPy. In this
+Python's site-packages, `stackinv_ilp64.pth` shows it to stackinv alone from then on; the rest of SciPy keeps its own.
 """
 
 import re
@@ -15,15 +15,34 @@ from pathlib import Path
 import scipy
 import scipy_openblas64
 
-SITECUSTOMIZE = """
+HOOK = """
 import importlib.util, sys
-import scipy.linalg.cython_lapack as own
-spec = importlib.util.spec_from_file_location(own.__name__, {path!r})
-sys.modules[own.__name__] = module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-import stackinv
-sys.modules[own.__name__] = own
-assert stackinv._core.blas_int_bits == 64
+from importlib.machinery import PathFinder
+
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        core = PathFinder.find_spec(name, path, target) if name == "stackinv._core" else None
+        if core:
+            core.loader.exec_module = lambda module, own=core.loader.exec_module: execute(module, own)
+        return core
+
+
+def execute(module, exec_module):
+    import scipy.linalg.cython_lapack as lapack
+
+    stub = importlib.util.spec_from_file_location(lapack.__name__, {path!r})
+    sys.modules[lapack.__name__] = importlib.util.module_from_spec(stub)
+    try:
+        stub.loader.exec_module(sys.modules[lapack.__name__])
+        exec_module(module)
+    finally:
+        sys.modules[lapack.__name__] = lapack
+    assert module.blas_int_bits == 64
+
+
+sys.meta_path.insert(0, Finder)
 """
 TYPES = """
 from libc.stdint cimport int64_t
@@ -36,7 +55,7 @@ ctypedef double complex z
 
 
 def main(directory: Path) -> None:
-    linalg = directory / "build" / "scipy" / "linalg"
+    linalg = directory / "scipy" / "linalg"
     linalg.mkdir(parents=True, exist_ok=True)
     for package in (linalg, linalg.parent):
         (package / "__init__.py").touch()
@@ -64,8 +83,9 @@ def main(directory: Path) -> None:
         cwd=linalg,
         check=True,
     )
-    (directory / "run").mkdir(exist_ok=True)
-    (directory / "run" / "sitecustomize.py").write_text(SITECUSTOMIZE.format(path=str(binary)))
+    packages = Path(sysconfig.get_paths()["purelib"])
+    (packages / "stackinv_ilp64.py").write_text(HOOK.format(path=str(binary)))
+    (packages / "stackinv_ilp64.pth").write_text("import stackinv_ilp64\n")
 
 
 if __name__ == "__main__":
