@@ -216,6 +216,16 @@ INLINE void NAME(move_strip)(E *strip, const struct matrix *matrix, int i, int j
                 NAME(move_line)((V *)(strip + n), PARTS, at, n * column, PARTS, out, false);
 }
 
+/* Functions of their own, since there is much of it. */
+NOINLINE void NAME(read_rows)(E *strip, const struct matrix *matrix, int i, int j, int count, bool transposed)
+{
+    NAME(move_strip)(strip, matrix, i, j, count, false, transposed);
+}
+NOINLINE void NAME(write_rows)(E *strip, const struct matrix *matrix, int i, int j, int count, bool transposed)
+{
+    NAME(move_strip)(strip, matrix, i, j, count, true, transposed);
+}
+
 /* The moduli of the rows of a strip from `first` to `end` - 1, else zero. */
 INLINE V NAME(moduli)(E x, int strip, int first, int end)
 {

@@ -11,7 +11,7 @@ static void NAME(cholesky_read_block)(const struct matrix *matrix, int block)
     const int j = block * BLOCK_COLUMNS, end = j + BLOCK_COLUMNS < f.m ? j + BLOCK_COLUMNS : f.m;
     REAL *sums = f.a_sums + (ptrdiff_t)block * f.columns;
     for (int strip = j / WIDTH; strip < f.strips; strip++)
-        NAME(move_strip)(f.lu + strip * f.ld + j, matrix, strip * WIDTH, j, end - j, false, false);
+        NAME(read_rows)(f.lu + strip * f.ld + j, matrix, strip * WIDTH, j, end - j, false);
     if (!matrix->rcond)
         return;
     for (int n = 0; n < f.columns; n++) /* the columns below the diagonal, */
@@ -160,12 +160,12 @@ static void NAME(cholesky_multiply_rows)(const struct matrix *matrix, int task, 
             NAME(sum_rows)(sums + i, x + s * f.ld, f.m - i, 0, from);
     }
     for (int s = 0; s < strips; s++)
-        NAME(move_strip)(x + s * f.ld, matrix, from + s * WIDTH, 0, end, true, false);
+        NAME(write_rows)(x + s * f.ld, matrix, from + s * WIDTH, 0, end, false);
 #if PARTS == 2
     for (int s = 0; s < strips; s++)
         for (int j = 0; j < from; j++)
             x[s * f.ld + j] = NAME(conjugate)(x[s * f.ld + j]);
 #endif
     for (int s = 0; s < strips; s++)
-        NAME(move_strip)(x + s * f.ld, matrix, from + s * WIDTH, 0, from, true, true);
+        NAME(write_rows)(x + s * f.ld, matrix, from + s * WIDTH, 0, from, true);
 }

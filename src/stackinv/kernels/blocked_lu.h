@@ -157,9 +157,9 @@ INLINE void NAME(read_mirrored)(E *to, const struct matrix *matrix, int strip, i
     const int i = strip * WIDTH, end = i + WIDTH - j < 0 ? 0 : i + WIDTH - j < count ? i + WIDTH - j : count;
     const int first = i - j < 0 ? 0 : i - j < end ? i - j : end;
     E above[WIDTH];
-    NAME(move_strip)(to, matrix, i, j, end, false, false);
-    NAME(move_strip)(above, matrix, i, j + first, end - first, false, true);
-    NAME(move_strip)(to + end, matrix, i, j + end, count - end, false, true);
+    NAME(read_rows)(to, matrix, i, j, end, false);
+    NAME(read_rows)(above, matrix, i, j + first, end - first, true);
+    NAME(read_rows)(to + end, matrix, i, j + end, count - end, true);
     if (conjugate)
         for (int n = end; n < count; n++)
             to[n] = NAME(conjugate)(to[n]);
@@ -183,7 +183,7 @@ INLINE void NAME(read_columns)(const struct matrix *matrix, int block, const boo
         if (mirrored)
             NAME(read_mirrored)(to, matrix, strip, j, count);
         else
-            NAME(move_strip)(to, matrix, strip * WIDTH, j, count, false, false);
+            NAME(read_rows)(to, matrix, strip * WIDTH, j, count, false);
         for (int n = count; n < padded; n++)
             to[n] = NAME(zero)();
     }
@@ -276,7 +276,7 @@ INLINE void NAME(solve_rows)(const NAME(factors) * f, const struct matrix *matri
             f->sums[(ptrdiff_t)task * f->columns + j] = NAME(sum_column)(x, f->ld, from / WIDTH, j, from, end);
         }
     for (int s = 0; s < strips; s++)
-        NAME(move_strip)(x + s * f->ld, matrix, from + s * WIDTH, 0, f->m, true, false);
+        NAME(write_rows)(x + s * f->ld, matrix, from + s * WIDTH, 0, f->m, false);
 }
 
 /* Rows of the inverse, once all columns are factored. */

@@ -8,7 +8,7 @@ static void NAME(triangle_read_block)(const struct matrix *matrix, int block)
     const int padded = f.columns - j < BLOCK_COLUMNS ? f.columns : j + BLOCK_COLUMNS;
     for (int strip = 0; strip * WIDTH < end; strip++) {
         E *row = f.lu + strip * f.ld;
-        NAME(move_strip)(row + j, matrix, strip * WIDTH, j, end - j, false, false);
+        NAME(read_rows)(row + j, matrix, strip * WIDTH, j, end - j, false);
         for (int n = end; n < padded; n++)
             row[n] = NAME(zero)();
     }
@@ -37,6 +37,13 @@ static int NAME(triangle_factor_block)(const struct matrix *matrix, int block)
         if (TYPED(get)(NAME(size)(x), 0) == 0)
             return j + 1;
         NAME(store_lane)(f.inverse_diagonal + j * PARTS, 1, NAME(reciprocal)(x));
+    }
+    if (block == f.blocks - 1) {
+        VI rise = TYPED(integer)(0);
+        for (int i = 0; i < f.m / 2; i++) /* of the reciprocals backwards */
+            rise += NAME(rise)(NAME(broadcast_from)(f.inverse_diagonal + (f.m - 1 - i) * PARTS, 1),
+                               NAME(broadcast_from)(f.inverse_diagonal + i * PARTS, 1));
+        f.pivots[0] = f.m > 3 && TYPED(any)(TYPED(signs)(rise)); /* for want of pivots, whether the diagonal falls */
     }
     return 0;
 }
@@ -71,7 +78,7 @@ INLINE void NAME(triangle_invert_rows)(const NAME(factors) f, const struct matri
                 NAME(sum_rows)(sums + i, x + s * f.ld, f.m - i, from, f.m);
     }
     for (int s = 0; s < strips; s++)
-        NAME(move_strip)(x + s * f.ld, matrix, from + s * WIDTH, 0, f.m, true, false);
+        NAME(write_rows)(x + s * f.ld, matrix, from + s * WIDTH, 0, f.m, false);
 }
 
 INLINE void NAME(triangle_invert_columns)(const NAME(factors) f, const struct matrix *matrix, int task, E *w)
@@ -96,17 +103,13 @@ INLINE void NAME(triangle_invert_columns)(const NAME(factors) f, const struct ma
                 NAME(sum_rows)(sums + j, w + s * f.ld, f.m - j, 0, end);
     }
     for (int s = 0; s < strips; s++)
-        NAME(move_strip)(w + s * f.ld, matrix, from + s * WIDTH, 0, f.m, true, true);
+        NAME(write_rows)(w + s * f.ld, matrix, from + s * WIDTH, 0, f.m, true);
 }
 
 static void NAME(triangle_invert)(const struct matrix *matrix, int task, void *work)
 {
     const NAME(factors) f = NAME(carve)(matrix);
-    VI rise = TYPED(integer)(0);
-    for (int i = 0; i < f.m / 2; i++)
-        rise += NAME(rise)(NAME(broadcast)(NAME(element_at)(f.lu, f.ld, i, i)),
-                           NAME(broadcast)(NAME(element_at)(f.lu, f.ld, f.m - 1 - i, f.m - 1 - i)));
-    if (f.m > 3 && TYPED(any)(TYPED(signs)(rise)))
+    if (f.pivots[0])
         NAME(triangle_invert_columns)(f, matrix, task, (E *)work);
     else
         NAME(triangle_invert_rows)(f, matrix, task, (E *)work);

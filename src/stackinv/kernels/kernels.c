@@ -10,9 +10,12 @@
 #include <immintrin.h>
 #endif
 
-#if defined(__GNUC__)
+#if defined(__clang__)
 #define INLINE static inline __attribute__((always_inline, unused))
 #define NOINLINE static __attribute__((noinline))
+#elif defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#define NOINLINE static __attribute__((noinline, noclone))
 #else
 #define INLINE static inline
 #define NOINLINE static
