@@ -156,7 +156,7 @@ def kernels_sanitizer(session: nox.Session) -> None:
 def kernels_threads(session: nox.Session) -> None:
     """Run threads that share matrices with ThreadSanitizer."""
     build = _kernels(session, "-Db_sanitize=thread", "-Db_lundef=false", "-Doptimization=1")
-    session.run("meson", "test", "-C", build, "threads", *session.posargs)
+    session.run("meson", "test", "-C", build, "threads", "team", *session.posargs)
 
 
 @nox.session(python="3.11", default=False)
