@@ -2,8 +2,9 @@
 
     python make_stub.py DIRECTORY
 
-The directory is for PYTHONPATH while stackinv is built, for Cython to find the stand-in there in place of SciPy. In this
-Python's site-packages, `stackinv_ilp64.pth` shows it to stackinv alone from then on; the rest of SciPy keeps its own.
+The directory is for PYTHONPATH while stackinv is built, for Cython to find the stand-in there in place of SciPy. In
+this Python's site-packages, `stackinv_ilp64.pth` shows it to stackinv alone from then on; the rest of SciPy keeps its
+own.
 """
 
 import re
