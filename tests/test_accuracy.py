@@ -215,12 +215,12 @@ STRUCTURED = {
         "graded rows": scaled_triangle(1),
         "graded columns": scaled_triangle(0),
         "Kahan": kahan_triangle,
-        **{f"condition 1e{decades}, rising": rising(r_of_condition(decades)) for decades in (4, 8, 12, 14)},
-        "graded rows, rising": rising(scaled_triangle(1)),
-        "Kahan, rising": rising(kahan_triangle),
     },
 }
 STRUCTURED["lower triangular"] = STRUCTURED["upper triangular"]
+STRUCTURED["upper triangular"] = STRUCTURED["upper triangular"] | {
+    f"condition 1e{decades}, rising": rising(r_of_condition(decades)) for decades in (4, 14)
+}
 STRUCTURED["sym"] = {name: STRUCTURED["her"][name] for name in ("condition 1e12", "constrained")}
 
 
