@@ -219,7 +219,8 @@ STRUCTURED = {
 }
 STRUCTURED["lower triangular"] = STRUCTURED["upper triangular"]
 STRUCTURED["upper triangular"] = STRUCTURED["upper triangular"] | {
-    f"condition 1e{decades}, rising": rising(r_of_condition(decades)) for decades in (4, 14)
+    f"{name}, rising": rising(STRUCTURED["upper triangular"][name])
+    for name in ("condition 1e4", "condition 1e14", "graded rows", "Kahan")
 }
 STRUCTURED["sym"] = {name: STRUCTURED["her"][name] for name in ("condition 1e12", "constrained")}
 

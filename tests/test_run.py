@@ -187,8 +187,6 @@ WAYS = {
     "through SciPy": "import scipy.linalg\nimport numpy as np\n",
     "failed before": """
 import sys
-import tempfile
-from pathlib import Path
 sys.path.insert(0, "broken")
 try:
     import numpy
@@ -218,8 +216,6 @@ def test_closed_streams(closed, call):
 def test_a_python_without_stackinv_runs_unpatched(tmp_path, call):
     (tmp_path / "script.py").write_text("""
 import sys
-import tempfile
-from pathlib import Path
 class Without:
     def find_spec(self, name, path=None, target=None):
         if name == "stackinv":

@@ -10,12 +10,13 @@
 #include <immintrin.h>
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
 #if defined(__clang__)
-#define INLINE static inline __attribute__((always_inline, unused))
 #define NOINLINE static __attribute__((noinline))
-#elif defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline, unused))
+#else
 #define NOINLINE static __attribute__((noinline, noclone))
+#endif
 #else
 #define INLINE static inline
 #define NOINLINE static
