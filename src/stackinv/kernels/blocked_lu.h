@@ -247,8 +247,8 @@ INLINE void NAME(solve_lower_tile)(const NAME(factors) * f, E *x, int j, const i
 }
 
 /* Rows of the inverse X, of which x holds those of Y: X L = Y, and the exchanges of columns. */
-INLINE void NAME(solve_rows)(const NAME(factors) * f, const struct matrix *matrix, int task, E *x,
-                             NAME(fetches) * fetches)
+NOINLINE void NAME(solve_rows)(const NAME(factors) * f, const struct matrix *matrix, int task, E *x,
+                               NAME(fetches) * fetches)
 {
     const int from = task * TILE_STRIPS * WIDTH;
     const int rest = f->strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
@@ -279,15 +279,44 @@ INLINE void NAME(solve_rows)(const NAME(factors) * f, const struct matrix *matri
         NAME(write_rows)(x + s * f->ld, matrix, from + s * WIDTH, 0, f->m, false);
 }
 
-/* Rows of the inverse, once all columns are factored. */
-static void NAME(lu_invert_rows)(const struct matrix *matrix, int task, void *work)
+/* Columns of Y from U Y = I, kept as they are read. */
+NOINLINE void NAME(keep_upper_columns)(const NAME(factors) * f, int task, E *w)
 {
-    const NAME(factors) f = NAME(carve)(matrix);
+    NAME(invert_upper_columns)(f, task, w);
+    NAME(keep_columns)(f, task, w, false);
+}
+
+/* Rows of Y, of which all columns are kept. */
+INLINE void NAME(take_rows)(const NAME(factors) * f, int task, E *x)
+{
+    const int from = task * TILE_STRIPS * WIDTH;
+    const int rest = f->strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
+    for (int s = 0; s < strips; s++) {
+        for (int j = 0; j < from; j++)
+            x[s * f->ld + j] = NAME(zero)();
+        memcpy(x + s * f->ld + from, f->v + (from / WIDTH + s) * f->ld + from, (f->m - from) * sizeof(E));
+    }
+}
+
+/* Rows of the inverse from U Y = I. Each task finds the columns it needs by itself. */
+NOINLINE void NAME(invert_few_rows)(NAME(factors) f, const struct matrix *matrix, int task, E *x)
+{
+    E y[((MEDIUM + PANEL_COLUMNS) / WIDTH) * ((MEDIUM + PANEL_COLUMNS) | 1)];
+    NAME(fetches) fetches = NAME(plan_fetches)(&f, matrix, task, f.columns / TILE_COLUMNS, f.columns / TILE_COLUMNS);
+    f.v = y;
+    for (int other = task; other < f.row_tasks; other++)
+        NAME(keep_upper_columns)(&f, other, x);
+    NAME(take_rows)(&f, task, x);
+    NAME(solve_rows)(&f, matrix, task, x, &fetches);
+}
+
+/* Rows of the inverse from Y U = I. */
+INLINE void NAME(invert_many_rows)(NAME(factors) f, const struct matrix *matrix, int task, E *x)
+{
     const int from = task * TILE_STRIPS * WIDTH, start = from / TILE_COLUMNS * TILE_COLUMNS;
     const int rest = f.strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
     const int tiles = (2 * f.columns - start) / TILE_COLUMNS, result_tiles = BLOCK_COLUMNS / TILE_COLUMNS;
     NAME(fetches) fetches = NAME(plan_fetches)(&f, matrix, task, tiles, result_tiles);
-    E *x = (E *)work;
     for (int s = 0; s < strips; s++)
         for (int j = 0; j < start; j++)
             x[s * f.ld + j] = NAME(zero)();
@@ -298,4 +327,14 @@ static void NAME(lu_invert_rows)(const struct matrix *matrix, int task, void *wo
         STRIPS(strips, INVERT_UPPER_TILE);
 #undef INVERT_UPPER_TILE
     NAME(solve_rows)(&f, matrix, task, x, &fetches);
+}
+
+/* Rows of the inverse, once all columns are factored; of small matrices as in the lanes engine. */
+static void NAME(lu_invert_rows)(const struct matrix *matrix, int task, void *work)
+{
+    const NAME(factors) f = NAME(carve)(matrix);
+    if (f.m <= MEDIUM)
+        NAME(invert_few_rows)(f, matrix, task, (E *)work);
+    else
+        NAME(invert_many_rows)(f, matrix, task, (E *)work);
 }
