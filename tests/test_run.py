@@ -272,7 +272,7 @@ os.waitpid(child, 0)
 sys.exit("the end")
 """)
     # Python from 3.12 on warns of a fork beside threads, and may count one that has been joined a moment ago.
-    process = call(*RUN, "--report", "script.py", PYTHONWARNINGS="ignore")
+    process = call(*RUN, "--report", "script.py", PYTHONWARNINGS="ignore::DeprecationWarning")
     assert process.returncode == 1
     assert process.stderr.startswith("the end\nstackinv: matrices inverted in 2 processes\n")
     _, table = rows(process)
