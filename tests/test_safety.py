@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import NATIVE, assert_inverses, run, well_conditioned
+from conftest import NATIVE, STRUCTURES, assert_inverses, run, structured, well_conditioned
 from threadpoolctl import threadpool_limits
 
 import stackinv
@@ -199,6 +199,75 @@ def test_callback_reports_progress_and_stops():
     threads = []
     stackinv.inv(a, callback=lambda done, total: threads.append(threading.current_thread()))
     assert set(threads) == {threading.current_thread()}
+
+
+@pytest.fixture
+def short_turns():
+    """All threads leave off their work whenever they look at the time."""
+    before = _core.override_turn(0)
+    sharing = _core.override_sharing(1, 0)
+    yield
+    _core.override_turn(before)
+    _core.override_sharing(*sharing)
+
+
+@pytest.mark.parametrize("structure", ["gen", *STRUCTURES])
+@pytest.mark.parametrize("dtype", ["f8", "c8"])
+def test_work_that_is_left_off_goes_on_where_it_was(structure, dtype, short_turns, monkeypatch):
+    """In the midst of a matrix too, wherever that is, with the same bits and one singular matrix."""
+    monkeypatch.setattr(_workers, "available_cpus", lambda: 3)
+    for n, m, engine in ((2000, 3, None), (40, 20, "lanes"), (30, 20, "blocked"), (3, 600, "blocked"), (20, 9, "lapack")):
+        a = structured((n, m, m), structure, dtype)
+        if n > 10:
+            a[7] = 0
+        _core.override_turn(3600)
+        _core.use_engine(engine)
+        expected = stackinv.inv_ex(a, assume_a=structure, workers=1)
+        _core.override_turn(0)
+        for workers in (1, 2, 3):
+            calls = []
+            for stack in (a, a[:1]) if m == 600 else (a,):
+                result = stackinv.inv_ex(
+                    stack, assume_a=structure, workers=workers, callback=lambda done, total, calls=calls: calls.append(done)
+                )
+                for part, whole in zip(result, expected, strict=True):
+                    np.testing.assert_array_equal(part, whole[: len(stack)])
+            assert calls[-1] == len(stack)
+
+
+def test_a_singular_matrix_of_which_a_part_is_done(short_turns):
+    a = well_conditioned((2, 700, 700))
+    a[:, :, 300] = 0
+    _core.use_engine("blocked")
+    for workers in (1, 2):
+        for stack in (a, a[:1]):
+            inverse, info, rcond = stackinv.inv_ex(stack, workers=workers)
+            assert np.isnan(inverse).all()
+            assert set(info) == {301}
+            assert not rcond.any()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to one process on Windows")
+def test_ctrl_c_is_heard_between_the_pieces_of_one_matrix():
+    """Not only when it is done, or one of its few tasks."""
+    output = run("""
+    import signal, numpy as np, stackinv
+    heard = 0
+    def ring(*_):
+        global heard
+        heard += 1
+    signal.signal(signal.SIGALRM, ring)
+    stackinv._core.override_turn(0)
+    stackinv._core.use_engine("blocked")
+    a = np.random.default_rng(0).standard_normal((1500, 1500))
+    expected = stackinv.inv(a)
+    signal.setitimer(signal.ITIMER_REAL, 2e-4, 2e-4)
+    for workers in (1, 2):
+        before = heard
+        result = stackinv.inv(a, workers=workers)
+        print(heard - before >= 5, np.array_equal(result, expected))
+    """)
+    assert output == "True True\n" * 2
 
 
 def test_threads_are_still_between_calls():

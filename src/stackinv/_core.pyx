@@ -22,7 +22,6 @@ include "blas_int.pxi"
 
 import os
 import warnings
-from time import perf_counter
 
 from stackinv import _blas, _workers
 
@@ -31,12 +30,18 @@ cdef extern from *:
 
 cdef extern from "threads.h":
     Py_ssize_t take(Py_ssize_t *counter, Py_ssize_t amount) nogil
+    int take_below(int *counter, int end) nogil
+    ctypedef struct time_limit:
+        double until
+        int up
+    double read_clock() nogil
+    bint time_is_up(void *limit) noexcept nogil
     ctypedef struct team:
         pass
     void announce(int *what, int value) nogil
     void count_one(int *counter) nogil
     int look(const int *what) nogil
-    void wait_until(const int *what, int value) nogil
+    bint wait_until(const int *what, int value, time_limit *limit) nogil
     void pool_prepare() nogil
     void team_run(team *t, int size, void (*work)(void *argument, int member) noexcept nogil, void *argument) nogil
     void team_make_room(team *t) nogil
@@ -67,13 +72,14 @@ cdef enum Engine:
 
 
 cdef struct Workspace:
-    # One allocation: what all threads share, then a part for each of them.
+    # One allocation: what all threads share, then as many slots as there are threads, with the memory that one needs.
     void *block
     Py_ssize_t size
     char *start
     Py_ssize_t shared
     Py_ssize_t per_thread
     Engine engine
+    const kernels *kernels
     int type
     int method
     int unit                        # matrices that are inverted at once
@@ -82,8 +88,9 @@ cdef struct Workspace:
     Py_ssize_t staged_offset
     Py_ssize_t staged
     bint streamed
-    # Blocked: rows of the inverse, behind the factors if each thread has its own.
+    # Blocked: rows of the inverse, behind the factors if each slot has its own.
     Py_ssize_t rows_offset
+    Py_ssize_t slot_offset
     # LAPACK: a matrix in Fortran order, the workspace of its routines and the pivots. Diagonals: one of them.
     Py_ssize_t work_offset
     Py_ssize_t pivots_offset
@@ -91,9 +98,9 @@ cdef struct Workspace:
     blas_int lwork
 
 
-cdef char *own(const Workspace *w, int thread) noexcept nogil:
-    """The part of a thread."""
-    return w.start + w.shared + thread * w.per_thread
+cdef char *own(const Workspace *w, int slot) noexcept nogil:
+    """The memory of a slot."""
+    return w.start + w.shared + slot * w.per_thread
 
 
 include "lanes.pxi"
@@ -102,7 +109,20 @@ include "lapack.pxi"
 include "diagonal.pxi"
 
 
-cdef Py_ssize_t LARGE_PAGE_BYTES = 2 << 20
+# How many bytes of results are taken at a time: a large page of memory, which threads would wait for each other to fill,
+# and less where they take as long.
+cdef Py_ssize_t CHUNK_BYTES = 2 << 20
+cdef Py_ssize_t CHUNK_BYTES_OF_LAPACK = 128 << 10
+# After so long all threads leave off, to look at signals and to call the callback. The time decides, and no estimate.
+cdef double TURN_SECONDS = 0.05
+
+
+def override_turn(seconds):
+    """Set it for tests, which leave off at every piece; what it was."""
+    global TURN_SECONDS
+    before = TURN_SECONDS
+    TURN_SECONDS = seconds
+    return before
 
 
 ctypedef struct Share:
@@ -110,38 +130,96 @@ ctypedef struct Share:
     const Stack *stack
     const Workspace *workspace
     Job *job
+    int threads
     Py_ssize_t next
     Py_ssize_t last
     Py_ssize_t chunk
+    Py_ssize_t finished
     Py_ssize_t singular
+    time_limit limit
+    int *queue                      # the slots, those that were left off first,
+    int left_off                    # and how many these are;
+    int claimed                     # how many of all slots belong to a thread in this turn
     team members
 
 
-cdef void invert_chunks(Share *share, const number *tag, int member) noexcept nogil:
-    """The part of one thread: invert chunk after chunk until none is left."""
+cdef Slot *slot_of(const Workspace *w, int k) noexcept nogil:
+    return <Slot *> (own(w, k) + w.slot_offset)
+
+
+cdef void queue_slots(Share *share) noexcept nogil:
+    """Those with work left come first, in its order, so that none waits for what nobody goes on with."""
+    cdef const Workspace *w = share.workspace
+    cdef int k, i, before
+    share.left_off = share.claimed = 0
+    for k in range(share.threads):
+        if slot_of(w, k).first < slot_of(w, k).last:
+            i = share.left_off
+            while i > 0 and slot_of(w, share.queue[i - 1]).first > slot_of(w, k).first:
+                share.queue[i] = share.queue[i - 1]
+                i -= 1
+            share.queue[i] = k
+            share.left_off += 1
+    before = share.left_off
+    for k in range(share.threads):
+        if slot_of(w, k).first == slot_of(w, k).last:
+            share.queue[before] = k
+            before += 1
+
+
+cdef bint go_on(Share *share, const number *tag, int k, Py_ssize_t *singular) noexcept nogil:
+    """Go on with the work of a slot; whether there is progress, else it was left off in the midst of something."""
     cdef const Stack *s = share.stack
     cdef const Workspace *w = share.workspace
-    cdef Py_ssize_t found = 0, i, end
-    cdef Py_ssize_t first = take(&share.next, share.chunk)
-    while first < share.last:
-        end = min(first + share.chunk, share.last)
-        if w.engine == LANES:
-            found += invert_tiles(s, w, member, first, end)
-        elif w.engine == BLOCKED:
-            for i in range(first, end):
-                found += invert_blocked(s, w, member, i)
-        elif w.engine == TOGETHER:
-            for i in range(first, end):
-                do_task(share.job, <int> i, own(w, member))
-        elif w.engine == DIAGONALS:
-            found += invert_diagonals(s, w, tag, member, first, end)
-        else:
-            for i in range(first, end):
-                found += invert_one(s, w, tag, member, i)
-        if member == 0 and end < share.last:
-            team_make_room(&share.members)
-        first = take(&share.next, share.chunk)
-    take(&share.singular, found)
+    cdef Slot *slot = slot_of(w, k)
+    cdef Py_ssize_t end = slot.last, i
+    if w.engine == LANES:
+        singular[0] += invert_tiles(s, w, k, slot.first, end)
+    elif w.engine == DIAGONALS:
+        singular[0] += invert_diagonals(s, w, tag, k, slot.first, end)
+    elif w.engine == LAPACK:
+        for i in range(slot.first, end):
+            singular[0] += invert_one(s, w, tag, k, i)
+    else:
+        end = slot.first + 1
+        if w.engine == BLOCKED:
+            if not invert_blocked(s, w, k, &share.limit):
+                return False
+            singular[0] += slot.job.info != 0
+        elif not do_task(s, share.job, slot, <int> slot.first, own(w, k) + w.rows_offset):
+            return False
+    take(&share.finished, end - slot.first)
+    slot.first = end
+    return True
+
+
+cdef void invert_chunks(Share *share, const number *tag, int member) noexcept nogil:
+    """The part of one thread: what was left off, then chunk after chunk, until none is left or the time is up."""
+    cdef Py_ssize_t singular = 0
+    cdef int claimed = take_below(&share.claimed, share.threads), another, k
+    cdef Slot *slot
+    if claimed == share.threads:    # it comes so late that others have gone on with its slot
+        return
+    while True:
+        k = share.queue[claimed]
+        slot = slot_of(share.workspace, k)
+        while slot.first < slot.last:
+            if not go_on(share, tag, k, &singular) or time_is_up(&share.limit):
+                take(&share.singular, singular)
+                return
+            if member == 0 and share.threads > 1:
+                team_make_room(&share.members)
+        if claimed < share.left_off:
+            another = take_below(&share.claimed, share.left_off)
+            if another < share.left_off:
+                claimed = another
+                continue
+        slot.first = take(&share.next, share.chunk)
+        slot.last = min(slot.first + share.chunk, share.last)
+        if slot.first >= share.last:
+            slot.first = slot.last = 0
+            break
+    take(&share.singular, singular)
 
 
 cdef void invert_part(void *share, int member) noexcept nogil:
@@ -156,22 +234,48 @@ cdef void invert_part(void *share, int member) noexcept nogil:
         invert_chunks(work, <const doublecomplex *> NULL, member)
 
 
-cdef Py_ssize_t invert_range(
-    const Stack *s, const Workspace *w, Job *job, Py_ssize_t first, Py_ssize_t last, int threads
-) noexcept nogil:
-    """Invert matrices first to last - 1, or do those tasks of the job; how many matrices are singular."""
-    cdef Py_ssize_t units = (last - first + w.unit - 1) // w.unit
-    # As large as a large page of memory, which threads would wait for each other to fill; small enough to end together.
-    cdef Py_ssize_t page = LARGE_PAGE_BYTES // ((4 if s.out_single else 8) * s.parts * s.m * s.m * w.unit)
+cdef Py_ssize_t chunk_of(const Stack *s, const Workspace *w, Py_ssize_t n, int threads) noexcept nogil:
+    """How many matrices, or tasks of one, are taken at a time: few enough for the threads to end together."""
+    cdef Py_ssize_t bytes = CHUNK_BYTES_OF_LAPACK if w.engine == LAPACK else CHUNK_BYTES
+    cdef Py_ssize_t units = bytes // ((4 if s.out_single else 8) * s.parts * s.m * s.m * w.unit)
+    if w.engine == TOGETHER:
+        return 1
+    if threads > 1:
+        units = min(units, (n + w.unit - 1) // w.unit // (16 * threads))
+    return max(<Py_ssize_t> 1, units) * w.unit
+
+
+cdef Py_ssize_t run(
+    const Stack *s, const Workspace *w, Job *job, Py_ssize_t n, int threads, object callback, Py_ssize_t total
+) except -1:
+    """Invert the first n matrices, or do the n tasks of the job, in turns; how many matrices are singular."""
     cdef Share share
-    share.stack, share.workspace, share.job = s, w, job
-    share.next, share.last, share.singular = first, last, 0
-    if threads == 1:
-        share.chunk = last - first
-        invert_part(&share, 0)
-    else:
-        share.chunk = 1 if w.engine == TOGETHER else max(<Py_ssize_t> 1, min(page, units // (16 * threads))) * w.unit
-        team_run(&share.members, threads, invert_part, &share)
+    cdef Py_ssize_t told = 0
+    cdef int k
+    share.stack, share.workspace, share.job, share.threads = s, w, job, threads
+    share.next = share.finished = share.singular = 0
+    share.last = n
+    share.chunk = chunk_of(s, w, n, threads)
+    share.queue = <int *> w.start
+    if job:
+        job.matrix.clock = &share.limit
+    for k in range(threads):
+        slot_of(w, k).first = slot_of(w, k).last = 0
+        slot_of(w, k).begun = False
+        slot_of(w, k).piece = 0
+    while share.finished < n:
+        with nogil:
+            queue_slots(&share)
+            share.limit.until = read_clock() + TURN_SECONDS
+            share.limit.up = False
+            if threads == 1:
+                invert_part(&share, 0)
+            else:
+                team_run(&share.members, threads, invert_part, &share)
+        PyErr_CheckSignals()
+        if callback is not None and share.finished > told:
+            told = share.finished
+            callback(told, total)
     return share.singular
 
 
@@ -207,15 +311,16 @@ cdef void release(Workspace *w) noexcept:
 
 
 cdef int allocate(
-    Workspace *w, const Stack *s, const number *tag, Py_ssize_t n, Engine engine, int threads
+    Workspace *w, const Stack *s, const number *tag, const kernels *kernels, Py_ssize_t n, Engine engine, int threads
 ) except -1:
     cdef blas_int m = s.m
     cdef int type = type_index(tag)
-    cdef const kernels *kernels = build_in_use.kernels
     w.block = NULL
-    w.shared = w.per_thread = 0
+    w.shared = padded(threads * sizeof(int))    # for the queue of slots
+    w.per_thread = 0
     w.unit = 1
     w.engine = engine
+    w.kernels = kernels
     w.type = type
     w.method = method_of(s.structure)
     w.staged = w.streamed = 0
@@ -229,7 +334,8 @@ cdef int allocate(
             w.rows_offset = padded(kernels.steps[w.method][type].factors_size(<int> m))
             w.per_thread = w.rows_offset + padded(kernels.steps[w.method][type].rows_size(<int> m))
         elif engine == TOGETHER:
-            w.shared = padded(kernels.steps[w.method][type].factors_size(<int> m))
+            w.rows_offset = 0
+            w.shared += padded(kernels.steps[w.method][type].factors_size(<int> m))
             w.per_thread = padded(kernels.steps[w.method][type].rows_size(<int> m))
         elif engine == DIAGONALS:
             w.unit = <int> max(<Py_ssize_t> 1, template_matrices(s))
@@ -243,6 +349,8 @@ cdef int allocate(
             w.work_offset = padded(<Py_ssize_t> m * w.ld * sizeof(number))
             w.pivots_offset = w.work_offset + padded(w.lwork * sizeof(number))
             w.per_thread = w.pivots_offset + padded(m * sizeof(blas_int))
+        w.slot_offset = w.per_thread
+        w.per_thread += padded(sizeof(Slot))
         w.size = w.shared + threads * w.per_thread + 64
         w.block = take_block(&w.size)
     if w.block == NULL:
@@ -251,11 +359,7 @@ cdef int allocate(
     return 0
 
 
-# A chunk is what runs between two looks at signals and two calls of the callback.
-cdef double CHUNK_SECONDS = 0.05
-# Tasks of one matrix differ more, so that threads wait longer for each other at the end of a chunk.
-cdef double LONG_CHUNK_SECONDS = 0.25
-# A matrix that takes longer is inverted in tasks even by one thread, to look at signals in between.
+# Matrices that take longer, roughly, are inverted by all threads together, since each thread would need as much memory.
 cdef double MOST_ALONE_SECONDS = 0.5
 # Measured by bench/sharing.py: below this order OpenBLAS's lock makes two threads slower than one, ...
 cdef blas_int LEAST_SHARED_M = 16
@@ -277,13 +381,15 @@ def override_sharing(least_m, least_seconds):
     return before
 
 
-cdef double estimate_seconds(const number *tag, double m, Engine engine, Structure structure) noexcept nogil:
-    """Rough time of one matrix on one thread, to size the first chunk and to keep small work serial."""
+cdef double estimate_seconds(
+    const number *tag, const kernels *kernels, double m, Engine engine, Structure structure
+) noexcept nogil:
+    """Rough time of one matrix on one thread, to keep small work serial and to share out few large matrices."""
     cdef double seconds
     if engine == LANES:
-        seconds = (6.4e-9 * m * m + 2.2e-10 * m * m * m) / build_in_use.kernels.lanes[type_index(tag)]
+        seconds = (6.4e-9 * m * m + 2.2e-10 * m * m * m) / kernels.lanes[type_index(tag)]
     elif engine == BLOCKED:
-        seconds = 2e-9 * m * m + 1.3e-10 * m * m * m / build_in_use.kernels.lanes[type_index(tag)]
+        seconds = 2e-9 * m * m + 1.3e-10 * m * m * m / kernels.lanes[type_index(tag)]
     else:
         seconds = 1e-7 + 5e-8 * m + 8e-9 * m * m + 4.5e-11 * m * m * m
     if engine == DIAGONALS:
@@ -310,13 +416,13 @@ def use_engine(name):
 cdef blas_int ALWAYS_LANES_M = 16
 
 
-cdef Engine choose_engine(const number *tag, blas_int m, Py_ssize_t n, Structure structure):
+cdef Engine choose_engine(const number *tag, const build *used, blas_int m, Py_ssize_t n, Structure structure):
     """Lanes up to the order that the build gives for this type, as far as they are filled; then what the build says.
 
     Few small matrices are worth it all the same, for one result whether they are alone or in a stack.
     """
-    cdef double most_m = build_in_use.most_m[method_of(structure)][type_index(tag)]
-    cdef int lanes = build_in_use.kernels.lanes[type_index(tag)]
+    cdef double most_m = used.most_m[method_of(structure)][type_index(tag)]
+    cdef int lanes = used.kernels.lanes[type_index(tag)]
     if structure == DIAGONAL:
         return DIAGONALS
     if forced is not None:
@@ -324,7 +430,7 @@ cdef Engine choose_engine(const number *tag, blas_int m, Py_ssize_t n, Structure
     # A full tile is faster than the next engine by the root of most_m / m, roughly (bench/engines.py).
     if m <= ALWAYS_LANES_M or m <= most_m and n * sqrt(most_m / m) >= (n + lanes - 1) // lanes * lanes:
         return LANES
-    return BLOCKED if build_in_use.blocked else LAPACK
+    return BLOCKED if used.blocked else LAPACK
 
 
 cdef double blas_speedup(double m, int threads) noexcept nogil:
@@ -349,9 +455,11 @@ cdef Py_ssize_t count_together(Py_ssize_t n, double m, double seconds, int threa
     Those that would leave threads without work in the last round, if together they end it sooner than one thread each.
     """
     cdef double speedup = 1 / (SERIAL_ROWS / m + (1 - SERIAL_ROWS / m) / threads)
+    if threads == 1:
+        return 0
     if seconds > MOST_ALONE_SECONDS:
         return n
-    if threads == 1 or seconds < 2 * LEAST_SHARED_SECONDS:  # they wait for each other more than for the start of a team
+    if seconds < 2 * LEAST_SHARED_SECONDS:  # they wait for each other more than for the start of a team
         return 0
     return n % threads if n % threads < speedup else 0
 
@@ -369,36 +477,13 @@ cdef void unpin(object token) except *:
         raise interruption
 
 
-cdef Py_ssize_t run(
-    const Stack *s, const Workspace *w, Job *job, Py_ssize_t n, double seconds, int threads, object callback,
-    Py_ssize_t total,
-) except -1:
-    """Invert the first n matrices, or do the n tasks of the job, each of which takes a thread so many seconds or so.
-
-    How many matrices are singular.
-    """
-    cdef double start, chunk_seconds = LONG_CHUNK_SECONDS if w.engine == TOGETHER else CHUNK_SECONDS
-    cdef Py_ssize_t first = 0, last, singular = 0, units
-    while first < n:
-        units = max(<Py_ssize_t> 1, <Py_ssize_t> (chunk_seconds / seconds / w.unit))
-        last = min(n, first + threads * units * w.unit)
-        start = perf_counter()
-        with nogil:
-            singular += invert_range(s, w, job, first, last, threads)
-        seconds = max(1e-9, (perf_counter() - start) * threads / (last - first))
-        first = last
-        PyErr_CheckSignals()
-        if callback is not None:
-            callback(first, total)
-    return singular
-
-
 cdef Py_ssize_t share(
     const Stack *s, const number *tag, Py_ssize_t n, object workers, object callback
 ) except -1:
     """Invert all n matrices of the stack; how many of them are singular."""
-    cdef Engine engine = choose_engine(tag, s.m, n, s.structure)
-    cdef double seconds = estimate_seconds(tag, s.m, engine, s.structure)
+    cdef const build *used = build_in_use  # read once, as use_build() may change it meanwhile
+    cdef Engine engine = choose_engine(tag, used, s.m, n, s.structure)
+    cdef double seconds = estimate_seconds(tag, used.kernels, s.m, engine, s.structure)
     cdef Py_ssize_t together = 0, singular = 0, i
     cdef int threads = 1, in_blas = 1
     cdef bint pinned
@@ -420,18 +505,19 @@ cdef Py_ssize_t share(
             _blas.enter(token, 1)
         if together < n:
             threads = min(<Py_ssize_t> threads, n) if in_blas == 1 else 1
-            allocate(&w, s, tag, n, engine, threads)
+            allocate(&w, s, tag, used.kernels, n, engine, threads)
             try:
-                singular = run(s, &w, NULL, n - together, seconds, threads, callback, n)
+                singular = run(s, &w, NULL, n - together, threads, callback, n)
             finally:
                 release(&w)
         if together:
-            allocate(&w, s, tag, n, TOGETHER, threads)
+            allocate(&w, s, tag, used.kernels, n, TOGETHER, threads)
             try:
                 for i in range(n - together, n):
-                    job = start_job(s, &build_in_use.kernels.steps[w.method][w.type], w.start, i)
-                    run(s, &w, &job, job.tasks, seconds / job.tasks, threads, None, n)
-                    singular += end_job(s, &job)
+                    start_job(&job, s, &w, w.start + padded(threads * sizeof(int)), i)
+                    run(s, &w, &job, job.tasks, threads, None, n)
+                    end_job(s, &job)
+                    singular += job.info != 0
                     if callback is not None:
                         callback(i + 1, n)
             finally:
@@ -547,11 +633,11 @@ def invert_small(a, structure):
     if typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT:
         result = cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(a), typenum, 0)
         describe(&s, a, result, None, None, known)
-        allocate(&w, &s, <const double *> NULL, 1, LANES, 1)
+        allocate(&w, &s, <const double *> NULL, build_in_use.kernels, 1, LANES, 1)
     elif typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT:
         result = cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(a), typenum, 0)
         describe(&s, a, result, None, None, known)
-        allocate(&w, &s, <const doublecomplex *> NULL, 1, LANES, 1)
+        allocate(&w, &s, <const doublecomplex *> NULL, build_in_use.kernels, 1, LANES, 1)
     else:
         return None
     singular = invert_tiles(&s, &w, 0, 0, 1)

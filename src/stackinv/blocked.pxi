@@ -1,28 +1,47 @@
 """The blocked engine: one matrix at a time in tasks, by one thread or all of them together (see kernels/blocked.h)."""
 
+cdef enum Phase:
+    COLUMNS                         # blocks of them are factored, one after the other,
+    FIRST_SWEEP                     # then rows are inverted,
+    SECOND_SWEEP                    # by some methods in two steps,
+    RESULT                          # then rows of the result get what is left to do
+    PHASES
+
+
 cdef struct Job:
     # One matrix and how far it is.
     matrix matrix
     const steps *steps
     Place at
-    int blocks
-    int row_tasks
+    int counts[4]                   # tasks of each phase, PHASES of them,
+    int finished[4]                 # and how many are finished
     int tasks
-    int done                        # blocks
-    int swept                       # row tasks of the first sweep
     int info                        # LAPACK's; the work is at its end if it is not 0
+
+
+cdef struct Slot:
+    # What one thread works at, and goes on with in its next turn, or another thread does.
+    Py_ssize_t first                # what is left of its chunk: matrices, or tasks of one, first to last - 1
+    Py_ssize_t last
+    int piece                       # of a task, the next one
+    # Of a matrix that the slot has alone:
+    bint begun
+    int task
+    Job job
 
 
 # The next matrix is fetched early if the cache of a core has room for it beside the present one.
 cdef Py_ssize_t MOST_FETCHED_BYTES = 256 << 10
+# Smaller matrices take little time, and are not left off in the midst of a task.
+cdef int LEAST_LEFT_OFF_M = 512
+# Rows of the result that are one task.
+cdef int RESULT_ROWS = 64
 
 
-cdef Job start_job(const Stack *s, const steps *how, char *factors, Py_ssize_t i) noexcept nogil:
-    cdef Job job
+cdef void start_job(Job *job, const Stack *s, const Workspace *w, char *factors, Py_ssize_t i) noexcept nogil:
     job.at = locate(s, i)
-    job.steps = how
-    job.done = job.info = 0
-    job.swept = 0
+    job.steps = &w.kernels.steps[w.method][w.type]
+    job.info = 0
     job.matrix.m = <int> s.m
     job.matrix.symmetry = symmetry_of(s.structure)
     job.matrix.transposed = s.transposed
@@ -37,55 +56,92 @@ cdef Job start_job(const Stack *s, const steps *how, char *factors, Py_ssize_t i
         job.matrix.fetch_next = 0
     job.matrix.next = job.at.a + (s.a_strides[0] if job.matrix.fetch_next else 0)
     job.matrix.fetch_out = dense_bytes(s.m, s.out_row, s.out_column, (4 if s.out_single else 8) * s.parts) > 0
-    how.count_tasks(job.matrix.m, &job.blocks, &job.row_tasks)
-    job.tasks = job.blocks + job.row_tasks * (2 if how.sweeps[1] else 1)
-    return job
+    job.matrix.pause = time_is_up if s.m >= LEAST_LEFT_OFF_M else NULL
+    job.steps.count_tasks(job.matrix.m, &job.counts[COLUMNS], &job.counts[FIRST_SWEEP])
+    job.counts[SECOND_SWEEP] = job.counts[FIRST_SWEEP] if job.steps.sweeps[1] else 0
+    job.counts[RESULT] = (job.matrix.m + RESULT_ROWS - 1) // RESULT_ROWS
+    job.tasks = 0
+    for phase in range(PHASES):
+        job.finished[phase] = 0
+        job.tasks += job.counts[phase]
 
 
-cdef void do_task(Job *job, int task, char *rows) noexcept nogil:
-    """Threads take the tasks in order, so that none waits for what nobody has begun."""
-    cdef int earlier, info, sweep
-    if task >= job.blocks:
-        wait_until(&job.done, job.blocks)
+cdef bint do_task(const Stack *s, Job *job, Slot *slot, int task, char *rows) noexcept nogil:
+    """Go on with a task; whether it is done, else the time is up.
+
+    Threads take the tasks in order, so that none waits for what nobody has begun.
+    """
+    cdef time_limit *limit = <time_limit *> job.matrix.clock
+    cdef int phase = COLUMNS
+    while task >= job.counts[phase]:
+        task -= job.counts[phase]
+        if not wait_until(&job.finished[phase], job.counts[phase], limit):
+            return False
+        phase += 1
+    if phase == COLUMNS:
+        return do_block(job, slot, task)
+    if phase == RESULT:
+        finish_rows(s, job, task * RESULT_ROWS, min(job.matrix.m, (task + 1) * RESULT_ROWS))
+    elif not look(&job.info) and not job.steps.sweeps[phase - FIRST_SWEEP](&job.matrix, task, &slot.piece, rows):
+        return False
+    count_one(&job.finished[phase])
+    slot.piece = 0
+    return True
+
+
+cdef bint do_block(Job *job, Slot *slot, int block) noexcept nogil:
+    """Go on with a block of columns: read it, apply each earlier one, factor it. Whether that is done."""
+    cdef int info
+    if slot.piece == 0:
+        job.steps.read_block(&job.matrix, block)
+        slot.piece = 1
+    while slot.piece <= block:
+        if not wait_until(&job.finished[COLUMNS], slot.piece, <time_limit *> job.matrix.clock):
+            return False
         if look(&job.info):
-            return
-        sweep, task = (task - job.blocks) // job.row_tasks, (task - job.blocks) % job.row_tasks
-        if sweep:
-            wait_until(&job.swept, job.row_tasks)
-        job.steps.sweeps[sweep](&job.matrix, task, rows)
-        if sweep == 0:
-            count_one(&job.swept)
-        return
-    job.steps.read_block(&job.matrix, task)
-    for earlier in range(task):
-        wait_until(&job.done, earlier + 1)
-        if look(&job.info):
-            return
-        job.steps.update_block(&job.matrix, earlier, task)
-    info = job.steps.factor_block(&job.matrix, task)
+            slot.piece = 0
+            return True
+        job.steps.update_block(&job.matrix, slot.piece - 1, block)
+        slot.piece += 1
+        if job.matrix.pause and job.matrix.pause(job.matrix.clock):
+            return False
+    info = job.steps.factor_block(&job.matrix, block)
     if info:
         announce(&job.info, info)
-    announce(&job.done, job.blocks if info else task + 1)
+    announce(&job.finished[COLUMNS], job.counts[COLUMNS] if info else block + 1)
+    slot.piece = 0
+    return True
 
 
-cdef bint end_job(const Stack *s, const Job *job) noexcept nogil:
-    """Note the outcome; whether the matrix is singular."""
+cdef void finish_rows(const Stack *s, const Job *job, int first, int last) noexcept nogil:
     if job.info:
-        write_all(s, job.at.out, NAN)
+        write_rows(s, job.at.out, first, last, NAN)
     else:
-        make_symmetric(s, job.at.out)
+        make_symmetric(s, job.at.out, first, last)
+
+
+cdef void end_job(const Stack *s, const Job *job) noexcept nogil:
+    """Note the outcome."""
     if s.info and job.info:
         (<int *> job.at.info)[0] = job.info
     if s.rcond:
         (<double *> job.at.rcond)[0] = 0 if job.info else job.steps.rcond(&job.matrix)
-    return job.info != 0
 
 
-cdef bint invert_blocked(const Stack *s, const Workspace *w, int thread, Py_ssize_t i) noexcept nogil:
-    """Invert matrix i of the stack; whether it is singular."""
-    cdef char *mine = own(w, thread)
-    cdef Job job = start_job(s, &build_in_use.kernels.steps[w.method][w.type], mine, i)
-    cdef int task
-    for task in range(job.tasks):
-        do_task(&job, task, mine + w.rows_offset)
-    return end_job(s, &job)
+cdef bint invert_blocked(const Stack *s, const Workspace *w, int k, time_limit *limit) noexcept nogil:
+    """Go on with the first matrix of a slot; whether it is done, else the time is up."""
+    cdef Slot *slot = slot_of(w, k)
+    if not slot.begun:
+        start_job(&slot.job, s, w, own(w, k), slot.first)
+        slot.job.matrix.clock = limit
+        slot.task = slot.piece = 0
+        slot.begun = True
+    while slot.task < slot.job.tasks:
+        if not do_task(s, &slot.job, slot, slot.task, own(w, k) + w.rows_offset):
+            return False
+        slot.task += 1
+        if slot.job.matrix.pause and slot.task < slot.job.tasks and time_is_up(limit):
+            return False
+    end_job(s, &slot.job)
+    slot.begun = False
+    return True

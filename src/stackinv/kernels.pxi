@@ -45,6 +45,8 @@ cdef extern from "kernels.h":
         const char *next
         Py_ssize_t fetch_next
         bint fetch_out
+        bint (*pause)(void *clock) noexcept nogil
+        void *clock
     struct steps:
         size_t (*factors_size)(int m) noexcept nogil
         size_t (*rows_size)(int m) noexcept nogil
@@ -52,7 +54,7 @@ cdef extern from "kernels.h":
         void (*read_block)(const matrix *, int block) noexcept nogil
         void (*update_block)(const matrix *, int done, int block) noexcept nogil
         int (*factor_block)(const matrix *, int block) noexcept nogil
-        void (*sweeps[2])(const matrix *, int row_task, void *work) noexcept nogil
+        bint (*sweeps[2])(const matrix *, int row_task, int *piece, void *work) noexcept nogil
         double (*rcond)(const matrix *) noexcept nogil
     struct kernels:
         int lanes[4]

@@ -107,7 +107,7 @@ cdef inline void copy_square(
 
 cdef void copy_matrix(
     target_real *to, Py_ssize_t to_row, Py_ssize_t to_column,
-    const real *source, Py_ssize_t row, Py_ssize_t column, Py_ssize_t m, int parts,
+    const real *source, Py_ssize_t row, Py_ssize_t column, Py_ssize_t height, Py_ssize_t width, int parts,
 ) noexcept nogil:
     """A matrix of any strides (in bytes) and precision into another; `parts` is 2 for complex elements, else 1.
 
@@ -115,13 +115,13 @@ cdef void copy_matrix(
     eight rows.
     """
     cdef Py_ssize_t top, left, p
-    for top in range(0, m, 8):
-        for left in range(0, m, 8):
+    for top in range(0, height, 8):
+        for left in range(0, width, 8):
             for p in range(parts):
                 copy_square(
                     <target_real *> (<char *> (to + p) + top * to_row + left * to_column), to_row, to_column,
                     <const real *> (<const char *> (source + p) + top * row + left * column), row, column,
-                    min(m - top, <Py_ssize_t> 8), min(m - left, <Py_ssize_t> 8),
+                    min(height - top, <Py_ssize_t> 8), min(width - left, <Py_ssize_t> 8),
                 )
 
 
@@ -135,9 +135,9 @@ cdef void read_matrix(target_real *to, Py_ssize_t ld, const Stack *s, const char
     if llabs(inner) > llabs(outer):
         near, far, outer, inner = far, near, inner, outer
     if s.a_single:
-        copy_matrix(to, near, far, <const float *> at, outer, inner, s.m, s.parts)
+        copy_matrix(to, near, far, <const float *> at, outer, inner, s.m, s.m, s.parts)
     else:
-        copy_matrix(to, near, far, <const double *> at, outer, inner, s.m, s.parts)
+        copy_matrix(to, near, far, <const double *> at, outer, inner, s.m, s.m, s.parts)
 
 
 cdef void write_matrix(const real *source, Py_ssize_t ld, const Stack *s, char *at) noexcept nogil:
@@ -146,9 +146,9 @@ cdef void write_matrix(const real *source, Py_ssize_t ld, const Stack *s, char *
     if llabs(inner) > llabs(outer):
         near, far, outer, inner = far, near, inner, outer
     if s.out_single:
-        copy_matrix(<float *> at, outer, inner, source, near, far, s.m, s.parts)
+        copy_matrix(<float *> at, outer, inner, source, near, far, s.m, s.m, s.parts)
     else:
-        copy_matrix(<double *> at, outer, inner, source, near, far, s.m, s.parts)
+        copy_matrix(<double *> at, outer, inner, source, near, far, s.m, s.m, s.parts)
 
 
 cdef Py_ssize_t dense_bytes(Py_ssize_t m, Py_ssize_t row, Py_ssize_t column, Py_ssize_t size) noexcept nogil:
@@ -158,23 +158,30 @@ cdef Py_ssize_t dense_bytes(Py_ssize_t m, Py_ssize_t row, Py_ssize_t column, Py_
     return 0
 
 
+cdef void write_rows(const Stack *s, char *at, Py_ssize_t first, Py_ssize_t last, double value) noexcept nogil:
+    """The same number for all elements of rows first to last - 1."""
+    cdef double parts[2]
+    at += first * s.out_row
+    parts[0] = parts[1] = value
+    if s.out_single:
+        copy_matrix(<float *> at, s.out_row, s.out_column, parts, 0, 0, last - first, s.m, s.parts)
+    else:
+        copy_matrix(<double *> at, s.out_row, s.out_column, parts, 0, 0, last - first, s.m, s.parts)
+
+
 cdef void write_all(const Stack *s, char *at, double value) noexcept nogil:
     """The same number for all elements."""
-    cdef double parts[2]
     cdef Py_ssize_t size = (4 if s.out_single else 8) * s.parts
     if value == 0 and dense_bytes(s.m, s.out_row, s.out_column, size):
         memset(at, 0, s.m * s.m * size)
-        return
-    parts[0] = parts[1] = value
-    if s.out_single:
-        copy_matrix(<float *> at, s.out_row, s.out_column, parts, 0, 0, s.m, s.parts)
     else:
-        copy_matrix(<double *> at, s.out_row, s.out_column, parts, 0, 0, s.m, s.parts)
+        write_rows(s, at, 0, s.m, value)
 
 
-cdef void average_triangles(const real *_, char *at, Py_ssize_t row, Py_ssize_t column, Py_ssize_t m, int parts,
-                            bint conjugate) noexcept nogil:
-    """Make a result exactly symmetric or Hermitian that is so but for rounding.
+cdef void average_triangles(const real *_, char *at, Py_ssize_t row, Py_ssize_t column, Py_ssize_t first, Py_ssize_t last,
+                            int parts, bint conjugate) noexcept nogil:
+    """Make a result exactly symmetric or Hermitian that is so but for rounding: rows first to last - 1, up to the diagonal,
+    and the columns that mirror them.
 
     The mean of both triangles has residuals as small as theirs, which one of them in place of both has not.
     """
@@ -182,9 +189,9 @@ cdef void average_triangles(const real *_, char *at, Py_ssize_t row, Py_ssize_t 
     cdef real *below
     cdef real *above
     cdef real half = 0.5, sign
-    for top in range(0, m, 8):
+    for top in range(first, last, 8):
         for left in range(0, top + 1, 8):
-            for i in range(top, min(m, top + 8)):
+            for i in range(top, min(last, top + 8)):
                 for j in range(left, min(i, left + 8)):
                     below = <real *> (at + i * row + j * column)
                     above = <real *> (at + j * row + i * column)
@@ -194,14 +201,15 @@ cdef void average_triangles(const real *_, char *at, Py_ssize_t row, Py_ssize_t 
                         below[1] = half * below[1] + sign * above[1]
                         above[1] = 0 - below[1] if conjugate else below[1]
     if conjugate and parts == 2:
-        for i in range(m):
+        for i in range(first, last):
             (<real *> (at + i * (row + column)))[1] = 0
 
 
-cdef void make_symmetric(const Stack *s, char *at) noexcept nogil:
-    """What the engines for general matrices leave to do for symmetric ones."""
-    if s.structure == SYMMETRIC or s.structure == HERMITIAN:
+cdef void make_symmetric(const Stack *s, char *at, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """What the engines for general matrices leave to do for symmetric ones, in rows first to last - 1 and their columns."""
+    cdef bint conjugate = s.structure == HERMITIAN
+    if conjugate or s.structure == SYMMETRIC:
         if s.out_single:
-            average_triangles(<float *> NULL, at, s.out_row, s.out_column, s.m, s.parts, s.structure == HERMITIAN)
+            average_triangles(<float *> NULL, at, s.out_row, s.out_column, first, last, s.parts, conjugate)
         else:
-            average_triangles(<double *> NULL, at, s.out_row, s.out_column, s.m, s.parts, s.structure == HERMITIAN)
+            average_triangles(<double *> NULL, at, s.out_row, s.out_column, first, last, s.parts, conjugate)

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,15 @@ static Py_ssize_t take(Py_ssize_t *counter, Py_ssize_t amount)
     return __atomic_fetch_add(counter, amount, __ATOMIC_RELAXED);
 }
 
+/* The same as long as the counter is below `end`; else `end`. */
+static int take_below(int *counter, int end)
+{
+    int before = __atomic_load_n(counter, __ATOMIC_RELAXED);
+    while (before < end && !__atomic_compare_exchange_n(counter, &before, before + 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+    return before < end ? before : end;
+}
+
 /* What one thread tells the others, together with all that it wrote before. */
 static void announce(int *what, int value)
 {
@@ -71,8 +81,34 @@ static void count_one(int *counter)
     __atomic_fetch_add(counter, 1, __ATOMIC_RELEASE);
 }
 
-/* Until it is at least `value`: mostly a matter of microseconds, so that sleeping would take longer. */
-static void wait_until(const int *what, int value)
+/* Seconds since some moment. */
+static double read_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec + 1e-9 * now.tv_nsec;
+}
+
+/* What several threads do until their time is up. */
+typedef struct {
+    double until; /* by read_clock */
+    int up;       /* somebody saw that it is */
+} time_limit;
+
+static bool time_is_up(void *limit)
+{
+    time_limit *l = limit;
+    if (look(&l->up))
+        return true;
+    if (read_clock() < l->until)
+        return false;
+    announce(&l->up, 1);
+    return true;
+}
+
+/* Wait until it is at least `value`: mostly a matter of microseconds, so that sleeping would take longer. Whether it is, or
+   else the time is up. */
+static bool wait_until(const int *what, int value, time_limit *limit)
 {
     int spins = 0;
     while (look(what) < value) {
@@ -80,7 +116,10 @@ static void wait_until(const int *what, int value)
             relax();
         else
             sched_yield();
+        if (spins % 1000 == 0 && time_is_up(limit))
+            return look(what) >= value;
     }
+    return true;
 }
 
 /* Threads that help a caller with work it can share out, and sleep in between. Those of an OpenMP runtime spin for some ten

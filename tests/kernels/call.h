@@ -108,6 +108,13 @@ struct job {
     int next, done, swept, info;
 };
 
+/* Each piece of a task is a call of its own. */
+static bool leave_off(void *clock)
+{
+    (void)clock;
+    return true;
+}
+
 static void wait_until(const int *what, int value)
 {
     while (__atomic_load_n(what, __ATOMIC_ACQUIRE) < value)
@@ -135,7 +142,9 @@ static void do_task(struct job *job, int task, void *rows)
     const int sweep = (task - job->blocks) / job->row_tasks;
     if (sweep)
         wait_until(&job->swept, job->row_tasks);
-    job->steps->sweeps[sweep](&job->matrix, (task - job->blocks) % job->row_tasks, rows);
+    int piece = 0;
+    while (!job->steps->sweeps[sweep](&job->matrix, (task - job->blocks) % job->row_tasks, &piece, rows))
+        ;
     if (!sweep)
         __atomic_fetch_add(&job->swept, 1, __ATOMIC_RELEASE);
 }
@@ -156,6 +165,7 @@ static void invert_in_blocks(const struct call *c, const char *a, char *out, int
     const struct memory factors = take_workspace(job.steps->factors_size(c->m), c->garbage);
     pthread_t others[8];
     job.matrix = (struct matrix){WHERE(c), .rcond = true, .factors = factors.at, .a = a, .out = out, .next = a};
+    job.matrix.pause = c->threads > 1 ? leave_off : NULL;
     job.steps->count_tasks(c->m, &job.blocks, &job.row_tasks);
     job.tasks = job.blocks + job.row_tasks * (job.steps->sweeps[1] ? 2 : 1);
     for (int k = 1; k < c->threads; k++)

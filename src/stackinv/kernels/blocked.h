@@ -83,6 +83,12 @@ static size_t NAME(rows_size)(int m)
     return TILE_STRIPS * (size_t)NAME(describe)(m).ld * sizeof(E);
 }
 
+/* Whether a task leaves off before this piece of it. Each call does one piece at least. */
+INLINE bool NAME(leaves_off)(const struct matrix *matrix, int piece, int first)
+{
+    return piece > first && matrix->pause && matrix->pause(matrix->clock);
+}
+
 /* Element (i, j), with its imaginary part WIDTH further on. */
 INLINE REAL *NAME(element_at)(E *lu, ptrdiff_t ld, int i, int j)
 {
@@ -331,6 +337,28 @@ INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, E *y, int from, int
         }
 }
 
+/* Rows of Y, a block of columns after the other; whether there are all. */
+INLINE bool NAME(invert_upper_rows)(const NAME(factors) * f, const struct matrix *matrix, int task, int *piece, E *y,
+                                    NAME(fetches) * fetches, const bool fetch_result)
+{
+    const int from = task * TILE_STRIPS * WIDTH, start = from / TILE_COLUMNS * TILE_COLUMNS;
+    const int rest = f->strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
+#define INVERT_UPPER_TILE(strips)                                                                                      \
+    NAME(fetch_lines)(&fetches->next, fetches->next_end, fetches->next_lines, false);                                  \
+    if (fetch_result)                                                                                                  \
+        NAME(fetch_lines)(&fetches->result, fetches->result_end, fetches->result_lines, true);                         \
+    NAME(invert_upper_tile)(f, y, from, j, strips)
+    for (const int before = *piece; *piece < f->blocks - start / BLOCK_COLUMNS; ++*piece) {
+        const int first = (start / BLOCK_COLUMNS + *piece) * BLOCK_COLUMNS, last = first + BLOCK_COLUMNS;
+        if (NAME(leaves_off)(matrix, *piece, before))
+            return false;
+        for (int j = first < start ? start : first; j < f->m && j < last; j += TILE_COLUMNS)
+            STRIPS(strips, INVERT_UPPER_TILE);
+    }
+#undef INVERT_UPPER_TILE
+    return true;
+}
+
 /* Columns j.. of the rows w that solve W L = I, from those behind, for the L of Cholesky's method or for U^T. `from` is
    the first row; rows beyond the last are its copies. */
 INLINE void NAME(invert_lower_tile)(const NAME(factors) * f, E *w, int from, int j, const int strips,
@@ -373,22 +401,32 @@ INLINE void NAME(invert_lower_tile)(const NAME(factors) * f, E *w, int from, int
         }
 }
 
-/* Rows of W. */
-INLINE void NAME(invert_lower_rows)(const NAME(factors) * f, int task, E *w, const bool of_upper)
+/* Rows of W, a block of columns after the other, the last one first; whether there are all. */
+INLINE bool NAME(invert_lower_rows)(const NAME(factors) * f, const struct matrix *matrix, int task, int *piece, E *w,
+                                    const bool of_upper)
 {
     const int from = task * TILE_STRIPS * WIDTH;
     const int rest = f->strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
-    const int end = from + strips * WIDTH;
+    const int end = from + strips * WIDTH < f->m ? from + strips * WIDTH : f->m;
+    const int blocks = (end + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
 #define INVERT_LOWER_TILE(strips) NAME(invert_lower_tile)(f, w, from, j, strips, of_upper)
-    for (int j = ((end < f->m ? end : f->m) - 1) / TILE_COLUMNS * TILE_COLUMNS; j >= 0; j -= TILE_COLUMNS)
-        STRIPS(strips, INVERT_LOWER_TILE);
+    for (const int before = *piece; *piece < blocks; ++*piece) {
+        const int first = (blocks - 1 - *piece) * BLOCK_COLUMNS;
+        const int last = (first + BLOCK_COLUMNS < end ? first + BLOCK_COLUMNS : end) - 1;
+        if (NAME(leaves_off)(matrix, *piece, before))
+            return false;
+        for (int j = last / TILE_COLUMNS * TILE_COLUMNS; j >= first; j -= TILE_COLUMNS)
+            STRIPS(strips, INVERT_LOWER_TILE);
+    }
 #undef INVERT_LOWER_TILE
+    return true;
 }
 
-/* Columns of Y from U Y = I, as the rows of W = Y^T. */
-NOINLINE void NAME(invert_upper_columns)(const NAME(factors) * f, int task, E *w)
+/* Columns of Y from U Y = I, as the rows of W = Y^T; whether there are all. */
+NOINLINE bool NAME(invert_upper_columns)(const NAME(factors) * f, const struct matrix *matrix, int task, int *piece,
+                                         E *w)
 {
-    NAME(invert_lower_rows)(f, task, w, true);
+    return NAME(invert_lower_rows)(f, matrix, task, piece, w, true);
 }
 
 /* Rows of W become columns of V = W^H, or of V = W^T. */

@@ -111,11 +111,13 @@ static int NAME(cholesky_factor_block)(const struct matrix *matrix, int block)
 }
 
 /* Rows of W, once all columns are factored. */
-static void NAME(cholesky_invert_rows)(const struct matrix *matrix, int task, void *work)
+static bool NAME(cholesky_invert_rows)(const struct matrix *matrix, int task, int *piece, void *work)
 {
     const NAME(factors) f = NAME(carve)(matrix);
-    NAME(invert_lower_rows)(&f, task, (E *)work, false);
+    if (!NAME(invert_lower_rows)(&f, matrix, task, piece, (E *)work, false))
+        return false;
     NAME(keep_columns)(&f, task, (const E *)work, true);
+    return true;
 }
 
 INLINE void NAME(multiply_v_tile)(const NAME(factors) * f, E *x, int from, int j, const int strips)
@@ -129,7 +131,7 @@ INLINE void NAME(multiply_v_tile)(const NAME(factors) * f, E *x, int from, int j
 }
 
 /* Rows of the lower triangle of the inverse, once there is all of V, and columns of the upper one. */
-static void NAME(cholesky_multiply_rows)(const struct matrix *matrix, int task, void *work)
+static bool NAME(cholesky_multiply_rows)(const struct matrix *matrix, int task, int *piece, void *work)
 {
     const NAME(factors) f = NAME(carve)(matrix);
     const int from = task * TILE_STRIPS * WIDTH;
@@ -141,8 +143,13 @@ static void NAME(cholesky_multiply_rows)(const struct matrix *matrix, int task, 
     NAME(fetch_lines)(&fetches.next, fetches.next_end, fetches.next_lines, false);                                     \
     NAME(fetch_lines)(&fetches.result, fetches.result_end, fetches.result_lines, true);                                \
     NAME(multiply_v_tile)(&f, x, from, j, strips)
-    for (int j = 0; j < end; j += TILE_COLUMNS)
-        STRIPS(strips, MULTIPLY_V_TILE);
+    for (const int before = *piece; *piece * BLOCK_COLUMNS < end; ++*piece) {
+        const int first = *piece * BLOCK_COLUMNS, last = first + BLOCK_COLUMNS;
+        if (NAME(leaves_off)(matrix, *piece, before))
+            return false;
+        for (int j = first; j < end && j < last; j += TILE_COLUMNS)
+            STRIPS(strips, MULTIPLY_V_TILE);
+    }
 #undef MULTIPLY_V_TILE
 #if PARTS == 2 /* real numbers come out the same above and below the diagonal */
     for (int i = from; i < end; i++)
@@ -168,4 +175,5 @@ static void NAME(cholesky_multiply_rows)(const struct matrix *matrix, int task, 
 #endif
     for (int s = 0; s < strips; s++)
         NAME(write_rows)(x + s * f.ld, matrix, from + s * WIDTH, 0, from, true);
+    return true;
 }

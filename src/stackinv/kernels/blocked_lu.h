@@ -246,9 +246,10 @@ INLINE void NAME(solve_lower_tile)(const NAME(factors) * f, E *x, int j, const i
         }
 }
 
-/* Rows of the inverse X, of which x holds those of Y: X L = Y, and the exchanges of columns. */
-NOINLINE void NAME(solve_rows)(const NAME(factors) * f, const struct matrix *matrix, int task, E *x,
-                               NAME(fetches) * fetches)
+/* Rows of the inverse X, of which x holds those of Y: X L = Y, and the exchanges of columns. The pieces are blocks of
+   columns, the last one first, and follow `pieces_before` others of the task. */
+NOINLINE bool NAME(solve_rows)(const NAME(factors) * f, const struct matrix *matrix, int task, int *piece,
+                               int pieces_before, E *x, NAME(fetches) * fetches)
 {
     const int from = task * TILE_STRIPS * WIDTH;
     const int rest = f->strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
@@ -257,8 +258,11 @@ NOINLINE void NAME(solve_rows)(const NAME(factors) * f, const struct matrix *mat
     if (first == 0)                                                                                                    \
         NAME(fetch_lines)(&fetches->result, fetches->result_end, fetches->result_lines, true);                         \
     NAME(solve_lower_tile)(f, x, j, strips)
-    for (int end = f->columns, first; end > 0; end = first) {
-        first = (end - 1) / BLOCK_COLUMNS * BLOCK_COLUMNS;
+    for (const int before = *piece; *piece < pieces_before + f->blocks; ++*piece) {
+        const int first = (f->blocks - 1 - (*piece - pieces_before)) * BLOCK_COLUMNS;
+        const int end = first + BLOCK_COLUMNS < f->columns ? first + BLOCK_COLUMNS : f->columns;
+        if (NAME(leaves_off)(matrix, *piece, before))
+            return false;
         for (int j = end - TILE_COLUMNS; j >= first; j -= TILE_COLUMNS)
             STRIPS(strips, SOLVE_LOWER_TILE);
         for (int j = (end < f->m ? end : f->m) - 1; j >= first; j--)
@@ -277,13 +281,17 @@ NOINLINE void NAME(solve_rows)(const NAME(factors) * f, const struct matrix *mat
         }
     for (int s = 0; s < strips; s++)
         NAME(write_rows)(x + s * f->ld, matrix, from + s * WIDTH, 0, f->m, false);
+    return true;
 }
 
-/* Columns of Y from U Y = I, kept as they are read. */
-NOINLINE void NAME(keep_upper_columns)(const NAME(factors) * f, int task, E *w)
+/* Columns of Y from U Y = I, kept as they are read; whether there are all. */
+NOINLINE bool NAME(keep_upper_columns)(const NAME(factors) * f, const struct matrix *matrix, int task, int *piece,
+                                       E *w)
 {
-    NAME(invert_upper_columns)(f, task, w);
+    if (!NAME(invert_upper_columns)(f, matrix, task, piece, w))
+        return false;
     NAME(keep_columns)(f, task, w, false);
+    return true;
 }
 
 /* Rows of Y, of which all columns are kept. */
@@ -298,43 +306,39 @@ INLINE void NAME(take_rows)(const NAME(factors) * f, int task, E *x)
     }
 }
 
-/* Rows of the inverse from U Y = I. Each task finds the columns it needs by itself. */
-NOINLINE void NAME(invert_few_rows)(NAME(factors) f, const struct matrix *matrix, int task, E *x)
+/* Rows of the inverse from U Y = I. Each task, of one piece, finds the columns it needs by itself. */
+NOINLINE bool NAME(invert_few_rows)(NAME(factors) f, const struct matrix *matrix, int task, int *piece, E *x)
 {
     E y[((MEDIUM + PANEL_COLUMNS) / WIDTH) * ((MEDIUM + PANEL_COLUMNS) | 1)];
     NAME(fetches) fetches = NAME(plan_fetches)(&f, matrix, task, f.columns / TILE_COLUMNS, f.columns / TILE_COLUMNS);
     f.v = y;
     for (int other = task; other < f.row_tasks; other++)
-        NAME(keep_upper_columns)(&f, other, x);
+        NAME(keep_upper_columns)(&f, matrix, other, &(int){0}, x);
     NAME(take_rows)(&f, task, x);
-    NAME(solve_rows)(&f, matrix, task, x, &fetches);
+    return NAME(solve_rows)(&f, matrix, task, piece, 0, x, &fetches);
 }
 
-/* Rows of the inverse from Y U = I. */
-INLINE void NAME(invert_many_rows)(NAME(factors) f, const struct matrix *matrix, int task, E *x)
+/* Rows of the inverse from Y U = I. The first pieces are blocks of columns of Y. */
+INLINE bool NAME(invert_many_rows)(NAME(factors) f, const struct matrix *matrix, int task, int *piece, E *x)
 {
     const int from = task * TILE_STRIPS * WIDTH, start = from / TILE_COLUMNS * TILE_COLUMNS;
     const int rest = f.strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
     const int tiles = (2 * f.columns - start) / TILE_COLUMNS, result_tiles = BLOCK_COLUMNS / TILE_COLUMNS;
+    const int blocks = f.blocks - start / BLOCK_COLUMNS;
     NAME(fetches) fetches = NAME(plan_fetches)(&f, matrix, task, tiles, result_tiles);
-    for (int s = 0; s < strips; s++)
+    for (int s = 0; s < strips && *piece == 0; s++)
         for (int j = 0; j < start; j++)
             x[s * f.ld + j] = NAME(zero)();
-#define INVERT_UPPER_TILE(strips)                                                                                      \
-    NAME(fetch_lines)(&fetches.next, fetches.next_end, fetches.next_lines, false);                                     \
-    NAME(invert_upper_tile)(&f, x, from, j, strips)
-    for (int j = start; j < f.m; j += TILE_COLUMNS)
-        STRIPS(strips, INVERT_UPPER_TILE);
-#undef INVERT_UPPER_TILE
-    NAME(solve_rows)(&f, matrix, task, x, &fetches);
+    if (!NAME(invert_upper_rows)(&f, matrix, task, piece, x, &fetches, false))
+        return false;
+    return NAME(solve_rows)(&f, matrix, task, piece, blocks, x, &fetches);
 }
 
 /* Rows of the inverse, once all columns are factored; of small matrices as in the lanes engine. */
-static void NAME(lu_invert_rows)(const struct matrix *matrix, int task, void *work)
+static bool NAME(lu_invert_rows)(const struct matrix *matrix, int task, int *piece, void *work)
 {
     const NAME(factors) f = NAME(carve)(matrix);
     if (f.m <= MEDIUM)
-        NAME(invert_few_rows)(f, matrix, task, (E *)work);
-    else
-        NAME(invert_many_rows)(f, matrix, task, (E *)work);
+        return NAME(invert_few_rows)(f, matrix, task, piece, (E *)work);
+    return NAME(invert_many_rows)(f, matrix, task, piece, (E *)work);
 }

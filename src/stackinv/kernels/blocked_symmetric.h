@@ -9,18 +9,19 @@ static void NAME(symmetric_read_block)(const struct matrix *matrix, int block)
 }
 
 /* Columns of Y, once all columns are factored. */
-static void NAME(symmetric_invert_columns)(const struct matrix *matrix, int task, void *work)
+static bool NAME(symmetric_invert_columns)(const struct matrix *matrix, int task, int *piece, void *work)
 {
     const NAME(factors) f = NAME(carve)(matrix);
-    NAME(keep_upper_columns)(&f, task, (E *)work);
+    return NAME(keep_upper_columns)(&f, matrix, task, piece, (E *)work);
 }
 
 /* Rows of the inverse, once there is all of Y. */
-static void NAME(symmetric_solve_rows)(const struct matrix *matrix, int task, void *work)
+static bool NAME(symmetric_solve_rows)(const struct matrix *matrix, int task, int *piece, void *work)
 {
     const NAME(factors) f = NAME(carve)(matrix);
     NAME(fetches)
     fetches = NAME(plan_fetches)(&f, matrix, task, f.columns / TILE_COLUMNS, BLOCK_COLUMNS / TILE_COLUMNS);
-    NAME(take_rows)(&f, task, (E *)work);
-    NAME(solve_rows)(&f, matrix, task, (E *)work, &fetches);
+    if (*piece == 0)
+        NAME(take_rows)(&f, task, (E *)work);
+    return NAME(solve_rows)(&f, matrix, task, piece, 0, (E *)work, &fetches);
 }

@@ -48,20 +48,15 @@ static int NAME(triangle_factor_block)(const struct matrix *matrix, int block)
     return 0;
 }
 
-INLINE void NAME(triangle_invert_rows)(const NAME(factors) f, const struct matrix *matrix, int task, E *x)
+INLINE bool NAME(triangle_invert_rows)(const NAME(factors) f, const struct matrix *matrix, int task, int *piece, E *x)
 {
     const int from = task * TILE_STRIPS * WIDTH, start = from / TILE_COLUMNS * TILE_COLUMNS;
     const int rest = f.strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
     const int end = from + strips * WIDTH < f.m ? from + strips * WIDTH : f.m;
     const int tiles = (f.columns - start) / TILE_COLUMNS;
     NAME(fetches) fetches = NAME(plan_fetches)(&f, matrix, task, tiles, tiles);
-#define INVERT_UPPER_TILE(strips)                                                                                      \
-    NAME(fetch_lines)(&fetches.next, fetches.next_end, fetches.next_lines, false);                                     \
-    NAME(fetch_lines)(&fetches.result, fetches.result_end, fetches.result_lines, true);                                \
-    NAME(invert_upper_tile)(&f, x, from, j, strips)
-    for (int j = start; j < f.m; j += TILE_COLUMNS)
-        STRIPS(strips, INVERT_UPPER_TILE);
-#undef INVERT_UPPER_TILE
+    if (!NAME(invert_upper_rows)(&f, matrix, task, piece, x, &fetches, true))
+        return false;
     for (int s = 0; s < strips; s++) {
         E *row = x + s * f.ld;
         for (int j = 0; j < from; j++)
@@ -79,14 +74,17 @@ INLINE void NAME(triangle_invert_rows)(const NAME(factors) f, const struct matri
     }
     for (int s = 0; s < strips; s++)
         NAME(write_rows)(x + s * f.ld, matrix, from + s * WIDTH, 0, f.m, false);
+    return true;
 }
 
-INLINE void NAME(triangle_invert_columns)(const NAME(factors) f, const struct matrix *matrix, int task, E *w)
+INLINE bool NAME(triangle_invert_columns)(const NAME(factors) f, const struct matrix *matrix, int task, int *piece,
+                                         E *w)
 {
     const int from = task * TILE_STRIPS * WIDTH;
     const int rest = f.strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
     const int end = from + strips * WIDTH < f.m ? from + strips * WIDTH : f.m;
-    NAME(invert_upper_columns)(&f, task, w);
+    if (!NAME(invert_upper_columns)(&f, matrix, task, piece, w))
+        return false;
     for (int s = 0; s < strips; s++) {
         E *column = w + s * f.ld;
         for (int i = 0; i < end; i++)
@@ -104,13 +102,13 @@ INLINE void NAME(triangle_invert_columns)(const NAME(factors) f, const struct ma
     }
     for (int s = 0; s < strips; s++)
         NAME(write_rows)(w + s * f.ld, matrix, from + s * WIDTH, 0, f.m, true);
+    return true;
 }
 
-static void NAME(triangle_invert)(const struct matrix *matrix, int task, void *work)
+static bool NAME(triangle_invert)(const struct matrix *matrix, int task, int *piece, void *work)
 {
     const NAME(factors) f = NAME(carve)(matrix);
     if (f.pivots[0])
-        NAME(triangle_invert_columns)(f, matrix, task, (E *)work);
-    else
-        NAME(triangle_invert_rows)(f, matrix, task, (E *)work);
+        return NAME(triangle_invert_columns)(f, matrix, task, piece, (E *)work);
+    return NAME(triangle_invert_rows)(f, matrix, task, piece, (E *)work);
 }

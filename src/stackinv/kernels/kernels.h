@@ -47,6 +47,8 @@ struct matrix {
     const char *next; /* the next matrix, and how many bytes of it to fetch early */
     ptrdiff_t fetch_next;
     bool fetch_out; /* whether rows of the result follow each other without gaps, so that they can be, too */
+    bool (*pause)(void *clock); /* asked before each piece of a task but its first: whether to leave off; NULL: never */
+    void *clock;
 };
 
 struct steps {
@@ -56,8 +58,9 @@ struct steps {
     void (*read_block)(const struct matrix *, int block);
     void (*update_block)(const struct matrix *, int done, int block);   /* for each block before it, in order; */
     int (*factor_block)(const struct matrix *, int block);              /* then this; LAPACK's info */
-    void (*sweeps[2])(const struct matrix *, int row_task, void *work); /* over the rows, after all blocks; the second,
-                                                                           if there is one, after all of the first */
+    /* Over the rows, after all blocks; the second, if there is one, after all of the first. From a piece on, 0 at the start;
+       whether the task is done, else which piece comes next, with the same workspace. */
+    bool (*sweeps[2])(const struct matrix *, int row_task, int *piece, void *work);
     double (*rcond)(const struct matrix *);                             /* after all tasks */
 };
 
