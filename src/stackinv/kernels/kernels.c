@@ -1,5 +1,6 @@
 /* The kernels of both engines for one instruction set, for all types. Compiled once for each, with KERNELS, the name of
-   the table that this file defines, and VECTOR_BYTES, 0 for a compiler without vector extensions. */
+   the table that this file defines, VECTOR_BYTES, 0 for a compiler without vector extensions, and STACKINV_SHUFFLEVECTOR if
+   it has __builtin_shufflevector. */
 #include "kernels.h"
 
 #include <math.h>
