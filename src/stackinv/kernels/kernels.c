@@ -23,6 +23,11 @@
 #define NOINLINE static
 #endif
 
+/* GCC 9 takes vectors that may alias others for another type than their sums. -fno-strict-aliasing does for both. */
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 10
+#define may_alias
+#endif
+
 /* Loops whose bounds are constants wherever they stand, to be unrolled whole. */
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")

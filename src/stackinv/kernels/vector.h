@@ -11,8 +11,8 @@
 
 #if WIDTH > 1
 
-typedef REAL V __attribute__((vector_size(WIDTH * sizeof(REAL))));
-typedef INTEGER VI __attribute__((vector_size(WIDTH * sizeof(REAL))));
+typedef REAL V __attribute__((vector_size(WIDTH * sizeof(REAL)), may_alias));
+typedef INTEGER VI __attribute__((vector_size(WIDTH * sizeof(REAL)), may_alias));
 
 INLINE V TYPED(all)(REAL x)
 {
@@ -285,9 +285,9 @@ INLINE void TYPED(split_1)(char *const *at, ptrdiff_t offset, REAL x, const int 
 #endif
 
 #define DEFINE_JOINED(w, half, PIECE, ALL, LOWER, UPPER)                                                               \
-    typedef REAL JOINED(w) __attribute__((vector_size(w * sizeof(REAL))));                                             \
-    typedef REAL TYPED(own_##w) __attribute__((vector_size(w * sizeof(REAL)), aligned(sizeof(REAL))));                 \
-    typedef OTHER TYPED(other_##w) __attribute__((vector_size(w * sizeof(OTHER)), aligned(sizeof(OTHER))));            \
+    typedef REAL JOINED(w) __attribute__((vector_size(w * sizeof(REAL)), may_alias));                                  \
+    typedef REAL TYPED(own_##w) __attribute__((vector_size(w * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));      \
+    typedef OTHER TYPED(other_##w) __attribute__((vector_size(w * sizeof(OTHER)), aligned(sizeof(OTHER)), may_alias)); \
     INLINE JOINED(w) TYPED(join_##w)(char *const *at, ptrdiff_t offset, const int height, const bool other)            \
     {                                                                                                                  \
         if (height >= w && other)                                                                                      \
