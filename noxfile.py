@@ -91,6 +91,19 @@ def portable(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11", default=False)
+@nox.parametrize("compiler", ["gcc-9", "gcc-10", "gcc-11", "clang"])
+def compilers(session: nox.Session, compiler: str) -> None:
+    """Build with this compiler, with vectors, and run the programs in C and the tests of the engines."""
+    build = _kernels(session, CC=compiler)
+    session.run("meson", "test", "-C", build, "orders", "larger")
+    session.install(".[test]", env={"CC": compiler})
+    shown = session.run("stackinv", "info", silent=True)
+    if "vectors: none" in str(shown):
+        session.error("built without vector extensions")
+    session.run("pytest", *(session.posargs or ["tests/test_engines.py"]))
+
+
+@nox.session(python="3.11", default=False)
 def oldest(session: nox.Session) -> None:
     """Build with and run on the oldest versions that pyproject.toml allows."""
     session.install(

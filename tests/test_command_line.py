@@ -20,7 +20,7 @@ from conftest import (
 )
 
 import stackinv
-from stackinv import _cli, _compare, _contender, _workers
+from stackinv import _cli, _compare, _contender, _core, _workers
 
 
 @pytest.fixture
@@ -276,6 +276,15 @@ def test_info_and_version(capsys):
     with pytest.raises(SystemExit):
         _cli.main(["--version"])
     assert capsys.readouterr().out == f"stackinv {stackinv.__version__}\n"
+
+
+def test_show_config_says_if_there_are_no_vectors(monkeypatch):
+    bits = {"AVX512": "512 bits", "AVX2": "256 bits"}
+    simd = stackinv.show_config(mode="dicts")["SIMD"]
+    assert simd["vectors"] == bits.get(simd["kernels"], simd["vectors"])
+    monkeypatch.setattr(_core, "vector_bits", lambda: 64)
+    simd = stackinv.show_config(mode="dicts")["SIMD"]
+    assert simd["vectors"] == "none: built without vector extensions, which is slow"
 
 
 def test_show_config_refuses_other_modes():

@@ -42,6 +42,7 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
     """
     if mode not in ("stdout", "dicts"):
         raise ValueError(f"mode must be 'stdout' or 'dicts', not {mode!r}")
+    bits = _core.vector_bits()
     config = {
         "Versions": {
             "stackinv": _core.version,
@@ -53,6 +54,7 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
         },
         "SIMD": {
             "kernels": _core.build_used(),
+            "vectors": f"{bits} bits" if bits > 64 else "none: built without vector extensions, which is slow",
             "built for": ", ".join(name for name, _, _ in _core.builds()),
             "run here": ", ".join(name for name, _, runs_here in _core.builds() if runs_here),
         },

@@ -111,6 +111,11 @@ def build_used():
     return build_in_use.name.decode()
 
 
+def vector_bits():
+    """The length of the vectors of the kernels in use: one number of 64 bits if built without vector extensions."""
+    return 64 * build_in_use.kernels.lanes[1]
+
+
 cdef int type_index(const number *_) noexcept nogil:
     # As the tables of the kernels are ordered.
     if number is float:

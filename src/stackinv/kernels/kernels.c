@@ -1,5 +1,6 @@
 /* The kernels of both engines for one instruction set, for all types. Compiled once for each, with KERNELS, the name of
-   the table that this file defines, and VECTOR_BYTES, 0 for a compiler without vector extensions. */
+   the table that this file defines, VECTOR_BYTES, 0 for a compiler without vector extensions, and STACKINV_SHUFFLEVECTOR if
+   it has __builtin_shufflevector. */
 #include "kernels.h"
 
 #include <math.h>
@@ -20,6 +21,11 @@
 #else
 #define INLINE static inline
 #define NOINLINE static
+#endif
+
+/* GCC 9 takes vectors that may alias others for another type than their sums. -fno-strict-aliasing does for both. */
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 10
+#define may_alias
 #endif
 
 /* Loops whose bounds are constants wherever they stand, to be unrolled whole. */

@@ -254,7 +254,37 @@ INLINE void TYPED(split_1)(char *const *at, ptrdiff_t offset, REAL x, const int 
     TYPED(store_1)(*at + offset, x, other);
 }
 
-#define DEFINE_JOINED(w, half, HALF, ALL, LOWER, UPPER)                                                                \
+/* Shuffles: of vectors of any length where the compiler knows such, else (GCC before 12) of those of one length. There
+   a vector is put together from the words of its halves, since GCC does not see halves in as many floats. */
+#if defined(STACKINV_SHUFFLEVECTOR)
+#define SHUFFLED(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#define WHOLE(w, half, ...) __builtin_shufflevector(lower, upper, __VA_ARGS__)
+#define HALF(half, ...) __builtin_shufflevector(x, x, __VA_ARGS__)
+#else
+#define SHUFFLED(x, y, ...) __builtin_shuffle(x, y, (VI){__VA_ARGS__})
+#define WORDS(w) int64_t __attribute__((vector_size(w * sizeof(REAL))))
+#define WHOLE(w, half, ...)                                                                                            \
+    (JOINED(w))(WORDS(w))                                                                                              \
+    {                                                                                                                  \
+        WORDS_OF_##w((WORDS(half))lower, (WORDS(half))upper)                                                           \
+    }
+#define HALF(half, first, ...)                                                                                         \
+    ((union {                                                                                                          \
+        __typeof__(x) whole;                                                                                           \
+        JOINED(half) halves[2];                                                                                        \
+    }){x})                                                                                                             \
+        .halves[first / half]
+#if VECTOR_BYTES == 8 * WIDTH
+#define WORDS_OF_4(x, y) (x)[0], (x)[1], (y)[0], (y)[1]
+#define WORDS_OF_8(x, y) (x)[0], (x)[1], (x)[2], (x)[3], (y)[0], (y)[1], (y)[2], (y)[3]
+#else
+#define WORDS_OF_4(x, y) (x)[0], (y)[0]
+#define WORDS_OF_8(x, y) (x)[0], (x)[1], (y)[0], (y)[1]
+#define WORDS_OF_16(x, y) (x)[0], (x)[1], (x)[2], (x)[3], (y)[0], (y)[1], (y)[2], (y)[3]
+#endif
+#endif
+
+#define DEFINE_JOINED(w, half, PIECE, ALL, LOWER, UPPER)                                                               \
     typedef REAL JOINED(w) __attribute__((vector_size(w * sizeof(REAL)), may_alias));                                  \
     typedef REAL TYPED(own_##w) __attribute__((vector_size(w * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));      \
     typedef OTHER TYPED(other_##w) __attribute__((vector_size(w * sizeof(OTHER)), aligned(sizeof(OTHER)), may_alias)); \
@@ -264,8 +294,8 @@ INLINE void TYPED(split_1)(char *const *at, ptrdiff_t offset, REAL x, const int 
             return __builtin_convertvector(*(const TYPED(other_##w) *)(*at + offset), JOINED(w));                      \
         if (height >= w)                                                                                               \
             return *(const TYPED(own_##w) *)(*at + offset);                                                            \
-        HALF lower = TYPED(join_##half)(at, offset, height, other);                                                    \
-        HALF upper = TYPED(join_##half)(at + half, offset, height, other);                                             \
+        PIECE lower = TYPED(join_##half)(at, offset, height, other);                                                   \
+        PIECE upper = TYPED(join_##half)(at + half, offset, height, other);                                            \
         return ALL;                                                                                                    \
     }                                                                                                                  \
     INLINE void TYPED(split_##w)(char *const *at, ptrdiff_t offset, JOINED(w) x, const int height, const bool other)   \
@@ -284,34 +314,29 @@ INLINE void TYPED(split_1)(char *const *at, ptrdiff_t offset, REAL x, const int 
 DEFINE_JOINED(2, 1, REAL, ((JOINED(2)){lower, upper}), x[0], x[1])
 #endif
 #if WIDTH >= 4
-DEFINE_JOINED(4, 2, JOINED(2), __builtin_shufflevector(lower, upper, 0, 1, 2, 3), __builtin_shufflevector(x, x, 0, 1),
-              __builtin_shufflevector(x, x, 2, 3))
+DEFINE_JOINED(4, 2, JOINED(2), WHOLE(4, 2, 0, 1, 2, 3), HALF(2, 0, 1), HALF(2, 2, 3))
 #endif
 #if WIDTH >= 8
-DEFINE_JOINED(8, 4, JOINED(4), __builtin_shufflevector(lower, upper, 0, 1, 2, 3, 4, 5, 6, 7),
-              __builtin_shufflevector(x, x, 0, 1, 2, 3), __builtin_shufflevector(x, x, 4, 5, 6, 7))
+DEFINE_JOINED(8, 4, JOINED(4), WHOLE(8, 4, 0, 1, 2, 3, 4, 5, 6, 7), HALF(4, 0, 1, 2, 3), HALF(4, 4, 5, 6, 7))
 #endif
 #if WIDTH >= 16
-DEFINE_JOINED(16, 8, JOINED(8),
-              __builtin_shufflevector(lower, upper, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-              __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7),
-              __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15))
+DEFINE_JOINED(16, 8, JOINED(8), WHOLE(16, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+              HALF(8, 0, 1, 2, 3, 4, 5, 6, 7), HALF(8, 8, 9, 10, 11, 12, 13, 14, 15))
 #endif
 
 /* One stage of a transposition: of two vectors, the elements e where e & s is zero, and the others. */
 #define LOWER(e, s) ((e) & (s) ? WIDTH + (e) - (s) : (e))
 #define UPPER(e, s) ((e) & (s) ? WIDTH + (e) : (e) + (s))
 #if WIDTH == 2
-#define SHUFFLE(x, y, F, s) __builtin_shufflevector(x, y, F(0, s), F(1, s))
+#define SHUFFLE(x, y, F, s) SHUFFLED(x, y, F(0, s), F(1, s))
 #elif WIDTH == 4
-#define SHUFFLE(x, y, F, s) __builtin_shufflevector(x, y, F(0, s), F(1, s), F(2, s), F(3, s))
+#define SHUFFLE(x, y, F, s) SHUFFLED(x, y, F(0, s), F(1, s), F(2, s), F(3, s))
 #elif WIDTH == 8
-#define SHUFFLE(x, y, F, s)                                                                                            \
-    __builtin_shufflevector(x, y, F(0, s), F(1, s), F(2, s), F(3, s), F(4, s), F(5, s), F(6, s), F(7, s))
+#define SHUFFLE(x, y, F, s) SHUFFLED(x, y, F(0, s), F(1, s), F(2, s), F(3, s), F(4, s), F(5, s), F(6, s), F(7, s))
 #elif WIDTH == 16
 #define SHUFFLE(x, y, F, s)                                                                                            \
-    __builtin_shufflevector(x, y, F(0, s), F(1, s), F(2, s), F(3, s), F(4, s), F(5, s), F(6, s), F(7, s), F(8, s),     \
-                            F(9, s), F(10, s), F(11, s), F(12, s), F(13, s), F(14, s), F(15, s))
+    SHUFFLED(x, y, F(0, s), F(1, s), F(2, s), F(3, s), F(4, s), F(5, s), F(6, s), F(7, s), F(8, s), F(9, s), F(10, s), \
+             F(11, s), F(12, s), F(13, s), F(14, s), F(15, s))
 #endif
 
 #define STAGE(s)                                                                                                       \
@@ -398,6 +423,13 @@ INLINE void TYPED(store)(char *at, V x, const bool other)
 #undef LOWER
 #undef UPPER
 #undef SHUFFLE
+#undef SHUFFLED
+#undef WHOLE
+#undef HALF
+#undef WORDS
+#undef WORDS_OF_4
+#undef WORDS_OF_8
+#undef WORDS_OF_16
 #undef STAGE
 #undef DEFINE_JOINED
 #undef JOINED
