@@ -59,9 +59,10 @@ INLINE E NAME(select)(VM mask, E yes, E no)
 {
     return (E){TYPED(select)(mask, yes.re, no.re)};
 }
+/* In units that leave room for sums. */
 INLINE V NAME(modulus)(E x)
 {
-    return TYPED(absolute)(x.re);
+    return TYPED(absolute)(x.re) * TYPED(all)(NORM_UNIT);
 }
 /* What the pivot is chosen by. */
 INLINE V NAME(size)(E x)
@@ -143,7 +144,7 @@ INLINE V NAME(modulus)(E x)
     VM turned = TYPED(greater)(im, re);
     V large = TYPED(select)(turned, im, re), small = TYPED(select)(turned, re, im);
     V ratio = small / TYPED(select)(TYPED(equal)(large, TYPED(all)(0)), TYPED(all)(1), large);
-    return large * TYPED(square_root)(1 + ratio * ratio);
+    return large * TYPED(all)(NORM_UNIT) * TYPED(square_root)(1 + ratio * ratio);
 }
 INLINE V NAME(size)(E x)
 {

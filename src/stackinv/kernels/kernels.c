@@ -73,6 +73,7 @@
 #define OTHER float
 #define INTEGER int64_t
 #define SAFE_MINIMUM 0x1p-1022
+#define NORM_UNIT 0x1p-20
 #define SQUARE_ROOT sqrt
 #define TYPED(name) JOIN_NAMES(double_, name)
 #if VECTOR_BYTES == 64
@@ -130,6 +131,7 @@
 #undef OTHER
 #undef INTEGER
 #undef SAFE_MINIMUM
+#undef NORM_UNIT
 #undef SQUARE_ROOT
 #undef TYPED
 #undef WIDTH
@@ -146,6 +148,7 @@
 #define OTHER double
 #define INTEGER int32_t
 #define SAFE_MINIMUM 0x1p-126f
+#define NORM_UNIT 0x1p-16f
 #define SQUARE_ROOT sqrtf
 #define TYPED(name) JOIN_NAMES(float_, name)
 #if VECTOR_BYTES == 64
