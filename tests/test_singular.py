@@ -1,13 +1,12 @@
 """Singular matrices in a stack: the error, its indices, NaN, info and rcond."""
 
-import os
+import functools
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from conftest import BUILDS, NATIVE, assert_inverses, well_conditioned
+from conftest import BUILDS, NATIVE, STRUCTURES, assert_inverses, forced, well_conditioned
+from threadpoolctl import threadpool_info
 
 import stackinv
 
@@ -100,48 +99,114 @@ def test_rcond_does_not_overflow_or_hide_a_nan():
     assert np.isnan(rcond[3])
 
 
-FLAGS = """
-import sys
-import numpy as np, stackinv
-
-def numpy_flags(a):
-    try:
-        np.linalg.inv(a)
-    except np.linalg.LinAlgError:
-        return True
-    return False
-
-m = int(sys.argv[1])
-rng = np.random.default_rng(0)
-a = rng.integers(-9, 10, (4000, m, m))
-a[:, -1] = np.einsum("ni,nij->nj", rng.integers(-2, 3, (4000, m - 1)), a[:, :-1])
-numpys = np.array([numpy_flags(matrix) for matrix in a])
-ours = stackinv.inv_ex(a).info > 0
-print(np.mean(ours == numpys), ours.mean(), numpys.mean())
-"""
+def with_large_sums(m, structure):
+    """A matrix whose columns have sums many times its largest element, and its inverse."""
+    lower = np.tril(np.ones((m, m)))
+    inverse = np.eye(m) - np.eye(m, k=-1)
+    if structure in ("pos", "sym", "her"):
+        return lower @ lower.T, inverse.T @ inverse
+    if structure == "upper triangular":
+        return lower.T, inverse.T
+    return lower, inverse
 
 
-@pytest.mark.parametrize("build", BUILDS)
-@pytest.mark.parametrize("m", [2, 3, 4, 5, 8])
-def test_flags_agree_with_numpys_on_singular_integer_matrices(m, build):
-    """Whether rounding hides a singularity depends on whether sums of products are rounded once or twice.
+@pytest.mark.parametrize("m", [4, 40])
+@pytest.mark.parametrize("structure", ["gen", "pos", "sym", "her", "upper triangular", "lower triangular"])
+@pytest.mark.parametrize("dtype", NATIVE)
+def test_rcond_where_a_norm_is_beyond_the_largest_number(dtype, structure, m, any_engine):
+    info = np.finfo(dtype)
+    a, inverse = with_large_sums(m, structure)
+    unit = 1 if structure in ("pos", "her") or np.dtype(dtype).kind != "c" else 1 + 1j
+    expected = 1 / (np.linalg.norm(a, 1) * np.linalg.norm(inverse, 1))
+    largest = 2.0 ** (info.maxexp - 2)
+    for x, y in ((a, inverse), (inverse, a)):
+        for scale in (largest / np.max(np.abs(x)), np.max(np.abs(y)) / largest, 1):
+            _, flag, rcond = stackinv.inv_ex((x * unit * scale).astype(dtype), dtype=dtype, assume_a=structure)
+            assert flag == 0
+            np.testing.assert_allclose(rcond, expected, rtol=1e-9 if info.bits == 64 else 0.03)  # of subnormal sums
 
-    OpenBLAS's kernels for AVX-512 round once, as our kernels with FMA do, and those for older processors twice.
+
+@pytest.mark.parametrize("structure", ["gen", *STRUCTURES])
+@pytest.mark.parametrize("dtype", NATIVE)
+def test_rcond_is_never_above_1(dtype, structure, any_engine):
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((3000, 1, 1)).astype(dtype)
+    if a.dtype.kind == "c" and structure not in ("pos", "her"):
+        a = a + 1j * rng.standard_normal(a.shape).astype(a.real.dtype)
+    if structure == "pos":
+        a = np.abs(a).astype(dtype)
+    rcond = stackinv.inv_ex(a, dtype=dtype, assume_a=structure).rcond
+    assert rcond.max() <= 1
+    assert rcond.min() > 1 - 10 * np.finfo(dtype).eps
+    a[:] = np.finfo(dtype).max / 2  # the inverse may underflow
+    assert stackinv.inv_ex(a, dtype=dtype, assume_a=structure).rcond.max() <= 1
+    a[:] = np.finfo(dtype).tiny / 2**10  # and here it overflows
+    assert not np.any(stackinv.inv_ex(a, dtype=dtype, assume_a=structure).rcond > 0)
+
+
+def singular_families(m, dtype):
+    """Integers with a row that is a combination of the others, two equal rows, two equal columns."""
+    rng = np.random.default_rng(m)
+    count = 2000
+
+    def numbers(draw, *shape):
+        x = draw(shape)
+        return x + 1j * draw(shape) if dtype == "c16" else x
+
+    def integers(limit):
+        return lambda shape: rng.integers(-limit, limit + 1, shape).astype("f8")
+
+    combined = numbers(integers(9), count, m, m)
+    combined[:, -1] = np.einsum("ni,nij->nj", numbers(integers(2), count, m - 1), combined[:, :-1])
+    twice = numbers(rng.standard_normal, 2 * count, m, m)
+    i = rng.integers(0, m, 2 * count)
+    j = (i + rng.integers(1, m, 2 * count)) % m
+    twice[np.arange(2 * count), i] = twice[np.arange(2 * count), j]
+    twice[count:] = twice[count:].swapaxes(1, 2).copy()
+    return np.concatenate([combined, twice])
+
+
+@functools.cache
+def numpys_flags(m, dtype):
+    def is_singular(matrix):
+        try:
+            np.linalg.inv(matrix)
+        except np.linalg.LinAlgError:
+            return True
+        return False
+
+    return np.array([is_singular(matrix) for matrix in singular_families(m, dtype)])
+
+
+def openblas_of_numpy():
+    """The processor whose kernels NumPy uses, in OpenBLAS's name; `OPENBLAS_CORETYPE` chooses another."""
+    np.linalg.inv(np.eye(2))
+    found = threadpool_info()
+    return {lib["architecture"] for lib in found if lib["internal_api"] == "openblas" and "numpy" in lib["filepath"]}
+
+
+# The processors on whose kernels NumPy finds the same small matrices singular, and up to which order.
+SAME_FLAGS = {"AVX512": {"SkylakeX"}, "AVX2": {"Haswell", "Zen"}, "baseline": {"Haswell", "Zen"}}
+MOST_M = {("baseline", "c16"): 4}
+
+
+@pytest.fixture(params=BUILDS)
+def lanes_build(request):
+    """The lanes engine with the kernels of each instruction set."""
+    for _ in forced(("lanes", request.param)):
+        yield request.param
+
+
+@pytest.mark.parametrize("dtype", ["f8", "c16"])
+@pytest.mark.parametrize("m", [2, 3, 4, 5, 6, 7, 8, 12, 16])
+def test_flags_agree_with_numpys(m, dtype, lanes_build):
+    """Rounding hides a singularity or not: the order of sums decides, and whether products are rounded before them.
+
+    Small matrices are rounded as OpenBLAS does on processors with the same vectors. Elsewhere it is a matter of chance,
+    which must not hide more here: three standard deviations of a fair coin, tossed for each matrix that differs.
     """
-    best = BUILDS[0]
-    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_CORETYPE"}
-    disabled = {"AVX512": "", "AVX2": "AVX512F", "baseline": "AVX2 AVX512F"}
-    environment["STACKINV_DISABLE_CPU_FEATURES"] = disabled[build]
-    output = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FLAGS, str(m)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    agreement, ours, numpys = map(float, output.stdout.split())
-    if m <= 5 and best == "AVX512" and build != "baseline":
-        assert agreement > 0.99
-    if best == "AVX512" and build != "baseline":
-        assert ours > numpys - 0.02
-    assert ours > numpys - 0.06
+    ours, numpys = stackinv.inv_ex(singular_families(m, dtype)).info > 0, numpys_flags(m, dtype)
+    if m <= MOST_M.get((lanes_build, dtype), 5) and SAME_FLAGS[lanes_build] & openblas_of_numpy():
+        np.testing.assert_array_equal(ours, numpys)
+    hidden, found = np.sum(numpys & ~ours), np.sum(ours & ~numpys)
+    assert hidden - found <= 3 * (hidden + found) ** 0.5

@@ -6,7 +6,7 @@ and written once to where it ends. The GIL is released for the whole loop.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport NAN, isnan, sqrt
+from libc.math cimport NAN, fabs, hypot, isnan, sqrt
 from libc.stdlib cimport free, llabs, malloc
 
 cimport numpy as cnp

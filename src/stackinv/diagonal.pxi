@@ -49,7 +49,7 @@ cdef double largest(const number *x, Py_ssize_t m) noexcept nogil:
     cdef double result = 0, size
     cdef Py_ssize_t i
     for i in range(m):
-        size = abs(x[i])
+        size = modulus(x[i])
         if size > result or isnan(size):
             result = size
             if isnan(size):
@@ -109,7 +109,9 @@ cdef Py_ssize_t invert_diagonals(
             if s.rcond or any_zero or not w.staged:
                 at = locate(s, first + k)
                 if s.rcond:
-                    (<double *> at.rcond)[0] = 1 / (<double *> at.rcond)[0] / largest(x + k * s.m, s.m)
+                    (<double *> at.rcond)[0] = stackinv_rcond(
+                        (<double *> at.rcond)[0], largest(x + k * s.m, s.m), NORM_UNIT
+                    )
                 if any_zero:
                     if number is float or number is floatcomplex:
                         read_diagonal(<float *> y, s, at.a)

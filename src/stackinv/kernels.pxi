@@ -10,6 +10,7 @@ cdef extern from "kernels.h":
         STACKINV_NONE
         STACKINV_SYMMETRIC
         STACKINV_HERMITIAN
+    double stackinv_rcond(double a_norm, double norm, double unit) nogil
     struct tile:
         int m
         symmetry symmetry

@@ -5,14 +5,25 @@ cdef char *UPPER = b"U"
 cdef char *NOT_UNIT = b"N"
 
 
+# Norms are calculated times this, so that sums do not overflow.
+cdef double NORM_UNIT = 2.0 ** -20
+
+
+cdef double modulus(number x) noexcept nogil:
+    if number is floatcomplex or number is doublecomplex:
+        return hypot(x.real * NORM_UNIT, x.imag * NORM_UNIT)
+    else:
+        return fabs(x * NORM_UNIT)
+
+
 cdef double norm1(const number *a, Py_ssize_t m, Py_ssize_t row, Py_ssize_t column) noexcept nogil:
-    """Largest sum of absolute values in a column; NaN if there is one."""
+    """Largest sum of moduli in a column; NaN if there is one."""
     cdef double largest = 0, total
     cdef Py_ssize_t i, j
     for j in range(m):
         total = 0
         for i in range(m):
-            total += abs(a[i * row + j * column])
+            total += modulus(a[i * row + j * column])
         if total > largest or isnan(total):
             largest = total
             if isnan(total):
@@ -236,7 +247,7 @@ cdef bint invert_one(const Stack *s, const Workspace *w, const number *_, int th
     complete(a, s.m, w.ld, s.structure)
     clear_negative_zeros(a, s.m, w.ld)
     if s.rcond:
-        (<double *> at.rcond)[0] = 1 / a_norm / norm1(a, s.m, row, column)
+        (<double *> at.rcond)[0] = stackinv_rcond(a_norm, norm1(a, s.m, row, column), NORM_UNIT)
     if number is float or number is floatcomplex:
         write_matrix(<const float *> a, w.ld, s, at.out)
     else:

@@ -466,5 +466,5 @@ static double NAME(blocked_rcond)(const struct matrix *matrix)
         norm = sum > norm || sum != sum ? sum : norm;
         a_norm = a_sum > a_norm || a_sum != a_sum ? a_sum : a_norm;
     }
-    return 1 / a_norm / norm;
+    return stackinv_rcond(a_norm, norm, NORM_UNIT);
 }

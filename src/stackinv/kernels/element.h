@@ -24,6 +24,12 @@ INLINE E NAME(multiply)(E x, E y)
 {
     return (E){x.re * y.re};
 }
+/* The same for a sum: with rounding of its own if `apart`. */
+INLINE E NAME(product)(E x, E y, const bool apart)
+{
+    const V product = x.re * y.re;
+    return (E){apart ? TYPED(rounded)(product) : product};
+}
 INLINE E NAME(scale)(E x, V by)
 {
     return (E){x.re * by};
@@ -53,9 +59,10 @@ INLINE E NAME(select)(VM mask, E yes, E no)
 {
     return (E){TYPED(select)(mask, yes.re, no.re)};
 }
+/* In units that leave room for sums. */
 INLINE V NAME(modulus)(E x)
 {
-    return TYPED(absolute)(x.re);
+    return TYPED(absolute)(x.re) * TYPED(all)(NORM_UNIT);
 }
 /* What the pivot is chosen by. */
 INLINE V NAME(size)(E x)
@@ -109,17 +116,25 @@ INLINE E NAME(multiply)(E x, E y)
     V re = x.re * y.re, im = x.re * y.im;
     return (E){re - x.im * y.im, im + x.im * y.re};
 }
+/* The same, with all four products rounded if `apart`, else those of the imaginary part of x. */
+INLINE E NAME(product)(E x, E y, const bool apart)
+{
+    V re = x.re * y.re, im = x.re * y.im;
+    if (apart)
+        re = TYPED(rounded)(re), im = TYPED(rounded)(im);
+    return (E){re - TYPED(rounded)(x.im * y.im), im + TYPED(rounded)(x.im * y.re)};
+}
 INLINE E NAME(select)(VM mask, E yes, E no)
 {
     return (E){TYPED(select)(mask, yes.re, no.re), TYPED(select)(mask, yes.im, no.im)};
 }
-/* R. L. Smith's (Algorithm 116, CACM 1962): squares neither overflow nor underflow. */
+/* R. L. Smith's (Algorithm 116, CACM 1962), rounded as in LAPACK's getf2: squares neither overflow nor underflow. */
 INLINE E NAME(reciprocal)(E x)
 {
     VM turned = TYPED(greater)(TYPED(absolute)(x.im), TYPED(absolute)(x.re));
     V large = TYPED(select)(turned, x.im, x.re), small = TYPED(select)(turned, x.re, x.im);
     V ratio = small / large;
-    V inverse = 1 / (large + small * ratio);
+    V inverse = 1 / (large * (1 + TYPED(rounded)(ratio * ratio)));
     V other = ratio * inverse;
     return (E){TYPED(select)(turned, other, inverse), -TYPED(select)(turned, inverse, other)};
 }
@@ -129,7 +144,7 @@ INLINE V NAME(modulus)(E x)
     VM turned = TYPED(greater)(im, re);
     V large = TYPED(select)(turned, im, re), small = TYPED(select)(turned, re, im);
     V ratio = small / TYPED(select)(TYPED(equal)(large, TYPED(all)(0)), TYPED(all)(1), large);
-    return large * TYPED(square_root)(1 + ratio * ratio);
+    return large * TYPED(all)(NORM_UNIT) * TYPED(square_root)(1 + ratio * ratio);
 }
 INLINE V NAME(size)(E x)
 {

@@ -47,6 +47,14 @@
 #else
 #define SMALL (PARTS == 1 ? 5 : 4)
 #endif
+/* Up to this one factors are rounded as by the kernels of OpenBLAS for the same processors, so that NumPy finds the same
+   matrices singular. Those for x86 before AVX-512 round products before they add them. */
+#define AS_OPENBLAS 5
+#if VECTOR_BYTES == 64 || defined(__aarch64__)
+#define APART false
+#else
+#define APART true
+#endif
 /* Up to this one the inverse of U is found column by column. */
 #define MEDIUM 20
 /* Up to this one the tile is meant to stay in registers. */
@@ -71,6 +79,7 @@
 #define OTHER float
 #define INTEGER int64_t
 #define SAFE_MINIMUM 0x1p-1022
+#define NORM_UNIT 0x1p-20
 #define SQUARE_ROOT sqrt
 #define TYPED(name) JOIN_NAMES(double_, name)
 #if VECTOR_BYTES == 64
@@ -128,6 +137,7 @@
 #undef OTHER
 #undef INTEGER
 #undef SAFE_MINIMUM
+#undef NORM_UNIT
 #undef SQUARE_ROOT
 #undef TYPED
 #undef WIDTH
@@ -144,6 +154,7 @@
 #define OTHER double
 #define INTEGER int32_t
 #define SAFE_MINIMUM 0x1p-126f
+#define NORM_UNIT 0x1p-16f
 #define SQUARE_ROOT sqrtf
 #define TYPED(name) JOIN_NAMES(float_, name)
 #if VECTOR_BYTES == 64

@@ -2,6 +2,7 @@
 #ifndef STACKINV_KERNELS_H
 #define STACKINV_KERNELS_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -14,6 +15,14 @@ enum method { STACKINV_LU, STACKINV_SYMMETRIC_LU, STACKINV_CHOLESKY, STACKINV_TR
 
 /* For the second of them. */
 enum symmetry { STACKINV_NONE, STACKINV_SYMMETRIC, STACKINV_HERMITIAN };
+
+/* 1 / (the 1-norm of a matrix times that of its inverse), from both times `unit`, without which they might overflow. Only
+   rounding would make it larger than 1; an inverse that overflows has no digits right. */
+static inline double stackinv_rcond(double a_norm, double norm, double unit)
+{
+    const double rcond = isinf(norm) && !isnan(a_norm) ? 0 : unit / a_norm / norm * unit;
+    return rcond > 1 ? 1 : rcond;
+}
 
 /* Matrices that are inverted at once, one in each lane. Lanes that are left over repeat another one: they read and
    write the same. All matrices are read before a result is written. */

@@ -53,7 +53,7 @@ INLINE void NAME(fetch)(const struct tile *tile, const int lines, ptrdiff_t *fet
 #endif
 }
 
-/* The largest sum of moduli in one of the columns from first to last - 1; NaN if there is one. */
+/* The largest sum of moduli, times NORM_UNIT, in one of the columns from first to last - 1; NaN if there is one. */
 INLINE V NAME(norm1)(const E *t, ptrdiff_t row, ptrdiff_t column, const int m, int first, int last)
 {
     V largest = TYPED(all)(0);
@@ -83,7 +83,9 @@ INLINE bool NAME(finish)(struct tile *tile, const E *t, ptrdiff_t ld, const int 
     if (tile->rcond) {
         const V norm = NAME(norm1)(t, tile->transposed ? 1 : ld, tile->transposed ? ld : 1, m, 0, m);
         for (int l = 0; l < WIDTH; l++)
-            tile->rcond[l] = TYPED(get_integer)(info, l) ? 0 : 1 / (double)TYPED(get)(a_norm, l) / TYPED(get)(norm, l);
+            tile->rcond[l] = TYPED(get_integer)(info, l)
+                                 ? 0
+                                 : stackinv_rcond(TYPED(get)(a_norm, l), TYPED(get)(norm, l), NORM_UNIT);
     }
     const bool singular = TYPED(any)(info);
     if (singular)

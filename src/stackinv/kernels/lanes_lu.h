@@ -117,18 +117,41 @@ INLINE E NAME(pending)(const E *sums, const int ls, const int m, int i, const in
     return m <= SMALL ? NAME(zero)() : sums[i * ls + c];
 }
 
+/* x less the products of a row of L and a column of U, rounded as OpenBLAS's getf2 does: their sum is subtracted, or one
+   after the other. */
+INLINE E NAME(less_products)(E x, const E *l, const E *u, const int count, const bool one_by_one, const bool apart)
+{
+    E sum = NAME(zero)();
+    UNROLLED (q, 0, count) {
+        if (one_by_one)
+            x = NAME(subtract)(x, NAME(product)(u[q], l[q], apart));
+        else if (q == 0)
+            sum = NAME(product)(l[q], u[q], apart || PARTS == 1);
+        else
+            sum = NAME(add)(sum, NAME(product)(l[q], u[q], apart));
+    }
+    return one_by_one || count == 0 ? x : NAME(subtract)(x, sum);
+}
+
 /* The columns of a panel, one after the other: what they contribute to each other, pivots, exchanges, scaling. */
 INLINE VI NAME(panel)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *inverse_diagonal, VI *order, const int m,
                       int width, int k, const int columns, VI info, const struct tile *tile, const int lines,
                       ptrdiff_t *fetched)
 {
+    const bool as_openblas = m <= SMALL && m <= AS_OPENBLAS;
     UNROLLED (c, 0, columns) {
         E u[SMALL];
         UNROLLED (q, 0, c) {
-            E sum = NAME(pending)(sums, ls, m, k + q, c);
-            UNROLLED (p, 0, q)
-                sum = NAME(add_product)(sum, t[(k + q) * ld + k + p], u[p]);
-            u[q] = t[(k + q) * ld + k + c] = NAME(subtract)(t[(k + q) * ld + k + c], sum);
+            E x = t[(k + q) * ld + k + c];
+            if (as_openblas)
+                x = NAME(less_products)(x, t + q * ld, u, q, PARTS == 2, APART);
+            else {
+                E sum = NAME(pending)(sums, ls, m, k + q, c);
+                UNROLLED (p, 0, q)
+                    sum = NAME(add_product)(sum, t[(k + q) * ld + k + p], u[p]);
+                x = NAME(subtract)(x, sum);
+            }
+            u[q] = t[(k + q) * ld + k + c] = x;
         }
         if (m <= SMALL)
             NAME(fetch)(tile, (m * PARTS * (int)sizeof(REAL) + 63) / 64, fetched);
@@ -136,10 +159,16 @@ INLINE VI NAME(panel)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *i
         V largest = TYPED(all)(0);
         VI seen = TYPED(integer)(0);
         for (int i = top; i < m; i++) {
-            E sum = NAME(pending)(sums, ls, m, i, c);
-            UNROLLED (q, 0, c)
-                sum = NAME(add_product)(sum, t[i * ld + k + q], u[q]);
-            const E x = column[i] = NAME(subtract)(t[i * ld + top], sum);
+            E x = t[i * ld + top];
+            if (as_openblas) /* its kernel for four rows rounds all products */
+                x = NAME(less_products)(x, t + i * ld, u, c, false, APART || m - c == 4);
+            else {
+                E sum = NAME(pending)(sums, ls, m, i, c);
+                UNROLLED (q, 0, c)
+                    sum = NAME(add_product)(sum, t[i * ld + k + q], u[q]);
+                x = NAME(subtract)(x, sum);
+            }
+            column[i] = x;
             V size = NAME(size)(x);
             seen |= TYPED(bits)(size);
             largest = TYPED(larger)(size, largest);
@@ -162,7 +191,8 @@ INLINE VI NAME(panel)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *i
         inverse_diagonal[top] = NAME(scale)(inverse, scale);
         t[top * ld + top] = pivot;
         for (int i = top + 1; i < m; i++)
-            t[i * ld + top] = NAME(multiply)(NAME(scale)(column[i], scale), inverse);
+            t[i * ld + top] = as_openblas ? NAME(product)(NAME(scale)(column[i], scale), inverse, true)
+                                          : NAME(multiply)(NAME(scale)(column[i], scale), inverse);
     }
     return info;
 }

@@ -208,6 +208,17 @@ INLINE VI TYPED(logarithm)(V x)
     return TYPED(bits)(x) >> (4 * sizeof(REAL));
 }
 
+/* A product that is to be rounded before it is added: hidden from the compiler, which would round both at once. */
+INLINE V TYPED(rounded)(V x)
+{
+#if defined(__GNUC__) && defined(__FMA__)
+    __asm__("" : "+v"(x));
+#elif defined(__GNUC__) && defined(__aarch64__)
+    __asm__("" : "+w"(x));
+#endif
+    return x;
+}
+
 /* The larger of two, or NaN if one is. */
 INLINE V TYPED(maximum)(V x, V y)
 {
