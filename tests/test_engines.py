@@ -197,3 +197,24 @@ def test_features_can_be_disabled():
 def test_unknown_kernels_are_refused():
     with pytest.raises(ValueError, match=r"no kernels 'AVX1024' run here; there are .*baseline"):
         _core.use_build("AVX1024")
+
+
+def test_a_call_ends_with_the_kernels_that_it_began_with(engine):
+    a = well_conditioned((40, 40))
+    expected, seen = stackinv.inv(a), []
+    others = [build for build in BUILDS if build != _core.build_used()]
+    stack = np.broadcast_to(a, (10**7, 40, 40))
+    out = np.broadcast_to(np.empty((40, 40)), stack.shape)
+    out.flags.writeable = True
+
+    def change(done, total):
+        seen.append(out[0].copy())
+        if others:
+            _core.use_build(others[0])
+        if len(seen) == 3:
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        stackinv.inv(stack, out=out, workers=1, callback=change)
+    for result in seen:
+        np.testing.assert_array_equal(result, expected)

@@ -74,6 +74,7 @@ cdef struct Workspace:
     Py_ssize_t shared
     Py_ssize_t per_thread
     Engine engine
+    const kernels *kernels
     int type
     int method
     int unit                        # matrices that are inverted at once
@@ -207,15 +208,15 @@ cdef void release(Workspace *w) noexcept:
 
 
 cdef int allocate(
-    Workspace *w, const Stack *s, const number *tag, Py_ssize_t n, Engine engine, int threads
+    Workspace *w, const Stack *s, const number *tag, const kernels *kernels, Py_ssize_t n, Engine engine, int threads
 ) except -1:
     cdef blas_int m = s.m
     cdef int type = type_index(tag)
-    cdef const kernels *kernels = build_in_use.kernels
     w.block = NULL
     w.shared = w.per_thread = 0
     w.unit = 1
     w.engine = engine
+    w.kernels = kernels
     w.type = type
     w.method = method_of(s.structure)
     w.staged = w.streamed = 0
@@ -277,13 +278,15 @@ def override_sharing(least_m, least_seconds):
     return before
 
 
-cdef double estimate_seconds(const number *tag, double m, Engine engine, Structure structure) noexcept nogil:
+cdef double estimate_seconds(
+    const number *tag, const kernels *kernels, double m, Engine engine, Structure structure
+) noexcept nogil:
     """Rough time of one matrix on one thread, to size the first chunk and to keep small work serial."""
     cdef double seconds
     if engine == LANES:
-        seconds = (6.4e-9 * m * m + 2.2e-10 * m * m * m) / build_in_use.kernels.lanes[type_index(tag)]
+        seconds = (6.4e-9 * m * m + 2.2e-10 * m * m * m) / kernels.lanes[type_index(tag)]
     elif engine == BLOCKED:
-        seconds = 2e-9 * m * m + 1.3e-10 * m * m * m / build_in_use.kernels.lanes[type_index(tag)]
+        seconds = 2e-9 * m * m + 1.3e-10 * m * m * m / kernels.lanes[type_index(tag)]
     else:
         seconds = 1e-7 + 5e-8 * m + 8e-9 * m * m + 4.5e-11 * m * m * m
     if engine == DIAGONALS:
@@ -310,13 +313,13 @@ def use_engine(name):
 cdef blas_int ALWAYS_LANES_M = 16
 
 
-cdef Engine choose_engine(const number *tag, blas_int m, Py_ssize_t n, Structure structure):
+cdef Engine choose_engine(const number *tag, const build *used, blas_int m, Py_ssize_t n, Structure structure):
     """Lanes up to the order that the build gives for this type, as far as they are filled; then what the build says.
 
     Few small matrices are worth it all the same, for one result whether they are alone or in a stack.
     """
-    cdef double most_m = build_in_use.most_m[method_of(structure)][type_index(tag)]
-    cdef int lanes = build_in_use.kernels.lanes[type_index(tag)]
+    cdef double most_m = used.most_m[method_of(structure)][type_index(tag)]
+    cdef int lanes = used.kernels.lanes[type_index(tag)]
     if structure == DIAGONAL:
         return DIAGONALS
     if forced is not None:
@@ -324,7 +327,7 @@ cdef Engine choose_engine(const number *tag, blas_int m, Py_ssize_t n, Structure
     # A full tile is faster than the next engine by the root of most_m / m, roughly (bench/engines.py).
     if m <= ALWAYS_LANES_M or m <= most_m and n * sqrt(most_m / m) >= (n + lanes - 1) // lanes * lanes:
         return LANES
-    return BLOCKED if build_in_use.blocked else LAPACK
+    return BLOCKED if used.blocked else LAPACK
 
 
 cdef double blas_speedup(double m, int threads) noexcept nogil:
@@ -397,8 +400,9 @@ cdef Py_ssize_t share(
     const Stack *s, const number *tag, Py_ssize_t n, object workers, object callback
 ) except -1:
     """Invert all n matrices of the stack; how many of them are singular."""
-    cdef Engine engine = choose_engine(tag, s.m, n, s.structure)
-    cdef double seconds = estimate_seconds(tag, s.m, engine, s.structure)
+    cdef const build *used = build_in_use  # read once, as use_build() may change it meanwhile
+    cdef Engine engine = choose_engine(tag, used, s.m, n, s.structure)
+    cdef double seconds = estimate_seconds(tag, used.kernels, s.m, engine, s.structure)
     cdef Py_ssize_t together = 0, singular = 0, i
     cdef int threads = 1, in_blas = 1
     cdef bint pinned
@@ -420,16 +424,16 @@ cdef Py_ssize_t share(
             _blas.enter(token, 1)
         if together < n:
             threads = min(<Py_ssize_t> threads, n) if in_blas == 1 else 1
-            allocate(&w, s, tag, n, engine, threads)
+            allocate(&w, s, tag, used.kernels, n, engine, threads)
             try:
                 singular = run(s, &w, NULL, n - together, seconds, threads, callback, n)
             finally:
                 release(&w)
         if together:
-            allocate(&w, s, tag, n, TOGETHER, threads)
+            allocate(&w, s, tag, used.kernels, n, TOGETHER, threads)
             try:
                 for i in range(n - together, n):
-                    job = start_job(s, &build_in_use.kernels.steps[w.method][w.type], w.start, i)
+                    job = start_job(s, &w.kernels.steps[w.method][w.type], w.start, i)
                     run(s, &w, &job, job.tasks, seconds / job.tasks, threads, None, n)
                     singular += end_job(s, &job)
                     if callback is not None:
@@ -547,11 +551,11 @@ def invert_small(a, structure):
     if typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT:
         result = cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(a), typenum, 0)
         describe(&s, a, result, None, None, known)
-        allocate(&w, &s, <const double *> NULL, 1, LANES, 1)
+        allocate(&w, &s, <const double *> NULL, build_in_use.kernels, 1, LANES, 1)
     elif typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT:
         result = cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(a), typenum, 0)
         describe(&s, a, result, None, None, known)
-        allocate(&w, &s, <const doublecomplex *> NULL, 1, LANES, 1)
+        allocate(&w, &s, <const doublecomplex *> NULL, build_in_use.kernels, 1, LANES, 1)
     else:
         return None
     singular = invert_tiles(&s, &w, 0, 0, 1)

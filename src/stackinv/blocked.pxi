@@ -84,7 +84,7 @@ cdef bint end_job(const Stack *s, const Job *job) noexcept nogil:
 cdef bint invert_blocked(const Stack *s, const Workspace *w, int thread, Py_ssize_t i) noexcept nogil:
     """Invert matrix i of the stack; whether it is singular."""
     cdef char *mine = own(w, thread)
-    cdef Job job = start_job(s, &build_in_use.kernels.steps[w.method][w.type], mine, i)
+    cdef Job job = start_job(s, &w.kernels.steps[w.method][w.type], mine, i)
     cdef int task
     for task in range(job.tasks):
         do_task(&job, task, mine + w.rows_offset)
