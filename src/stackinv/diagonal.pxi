@@ -88,7 +88,8 @@ cdef Py_ssize_t invert_diagonals(
     cdef number *y = x + w.unit * s.m
     cdef Py_ssize_t size = result_bytes(s), singular = 0, n, k
     cdef char *out
-    cdef bint zero, any_zero
+    cdef bint any_zero
+    cdef int info
     cdef Place at
     memset(template, 0, w.staged)
     while first < last:
@@ -103,6 +104,7 @@ cdef Py_ssize_t invert_diagonals(
                 (<double *> at.rcond)[0] = largest(x + k * s.m, s.m)
         any_zero = take_reciprocals(x, n * s.m)
         for k in range(n):
+            info = 0
             out = template + k * size
             if s.rcond or any_zero or not w.staged:
                 at = locate(s, first + k)
@@ -113,15 +115,16 @@ cdef Py_ssize_t invert_diagonals(
                         read_diagonal(<float *> y, s, at.a)
                     else:
                         read_diagonal(<double *> y, s, at.a)
-                    (<int *> at.info)[0] = first_zero(y, s.m)
-                zero = any_zero and (<int *> at.info)[0]
-                if zero and s.rcond:
+                    info = first_zero(y, s.m)
+                    if s.info:
+                        (<int *> at.info)[0] = info
+                if info and s.rcond:
                     (<double *> at.rcond)[0] = 0
                 if not w.staged:
                     out = at.out
-                if zero or not w.staged:
-                    write_all(s, out, NAN if zero else 0)
-                if zero:
+                if info or not w.staged:
+                    write_all(s, out, NAN if info else 0)
+                if info:
                     singular += 1
                     continue
             if number is float or number is floatcomplex:
