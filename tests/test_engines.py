@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import BUILDS, NATIVE, assert_inverses, well_conditioned
+from conftest import BUILDS, NATIVE, STRUCTURES, assert_inverses, structured, well_conditioned
 from test_parity import VIEWS
 
 import stackinv
@@ -197,3 +197,36 @@ def test_features_can_be_disabled():
 def test_unknown_kernels_are_refused():
     with pytest.raises(ValueError, match=r"no kernels 'AVX1024' run here; there are .*baseline"):
         _core.use_build("AVX1024")
+
+
+def test_a_call_ends_with_the_kernels_that_it_began_with(engine):
+    a = well_conditioned((40, 40))
+    expected, seen = stackinv.inv(a), []
+    others = [build for build in BUILDS if build != _core.build_used()]
+    stack = np.broadcast_to(a, (10**7, 40, 40))
+    out = np.broadcast_to(np.empty((40, 40)), stack.shape)
+    out.flags.writeable = True
+
+    def change(done, total):
+        seen.append(out[0].copy())
+        if others:
+            _core.use_build(others[0])
+        if len(seen) == 3:
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        stackinv.inv(stack, out=out, workers=1, callback=change)
+    for result in seen:
+        np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("structure", ["gen", *STRUCTURES])
+def test_without_info(any_engine, structure):
+    a = structured((9, 20, 20), structure)
+    a[::4] = 0
+    info, out = np.zeros(9, np.intc), np.empty_like(a)
+    without = np.empty_like(a)
+    assert _core.invert(a, out, info, None, "d", structure, 1, None) == 3
+    assert _core.invert(a, without, None, None, "d", structure, 1, None) == 3
+    np.testing.assert_array_equal(without, out)
+    assert np.flatnonzero(info).tolist() == [0, 4, 8]

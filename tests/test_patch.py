@@ -227,3 +227,57 @@ stackinv.unpatch_numpy()
     output = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert output.startswith("numpy.linalg.inv is <")
     assert output.endswith("and not NumPy's own, so that it cannot be replaced\n")
+
+
+def test_two_first_callers_at_once():
+    """The second has looked for NumPy's function already when the first one patches it."""
+    code = """
+import inspect, threading
+import numpy as np, stackinv
+find, function = inspect.unwrap, inspect.unwrap(np.linalg.inv)
+code, inside, go = function.__code__, threading.Event(), threading.Event()
+def unwrap(f):
+    found = find(f)
+    if threading.current_thread() is second:
+        inside.set()
+        go.wait()
+    return found
+inspect.unwrap = unwrap
+second = threading.Thread(target=stackinv.patch_numpy)
+second.start()
+inside.wait()
+stackinv.patch_numpy()
+go.set()
+second.join()
+stackinv.unpatch_numpy()
+print(function.__code__ is code)
+"""
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "True\n"
+
+
+def test_after_a_reload_the_function_that_is_there_now():
+    code = """
+import importlib
+import numpy as np, stackinv
+def kind(function):
+    try:
+        function(np.zeros((2, 2)))
+    except ValueError as error:  # LinAlgError is another one, too
+        return type(error).__name__
+before = np.linalg.inv
+with stackinv.patch_numpy():
+    importlib.reload(np.linalg._linalg)
+    importlib.reload(np.linalg)
+    with stackinv.patch_numpy():
+        print(kind(before), kind(np.linalg.inv))
+    print(kind(before), kind(np.linalg.inv))
+print(kind(before), kind(np.linalg.inv))
+"""
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == [
+        "SingularMatrixError",
+        "SingularMatrixError",
+        "SingularMatrixError",
+        "SingularMatrixError",
+        "LinAlgError",
+        "LinAlgError",
+    ]

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import joblib
 import pytest
@@ -164,3 +165,18 @@ def test_joblib(backend):
     results = joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(stackinv.inv)(a) for a in stacks)
     for a, result in zip(stacks, results, strict=True):
         assert_inverses(result, a)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("environment", [{}, {"STACKINV_NUM_THREADS": "2"}], ids=["by default", "told otherwise"])
+@pytest.mark.parametrize("kind", ["pool", "executor", "loky", "dask"])
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_each_process_of_a_pool_uses_one_thread_unless_told_otherwise(kind, method, environment):
+    script = Path(__file__).with_name("pools.py")
+    output = subprocess.check_output([sys.executable, script, kind, method], env=os.environ | environment, timeout=120)
+    *children, own = output.decode().splitlines()
+    if environment:
+        assert all(child.startswith("workers: 2,") for child in children)
+    else:
+        assert set(children) == {"workers: 1, threads: 1"}
+    assert own.startswith("workers: 2," if environment else "workers: 4,")

@@ -520,3 +520,56 @@ def test_memory_grows_by_the_result_and_little_more(kind, m):
     print((peak() - before - (0 if kind == "out" else result.nbytes)) / 2**20)
     """)
     assert float(growth) <= 32
+
+
+@pytest.mark.parametrize("engine", ["lanes", "blocked", "lapack"])
+@pytest.mark.parametrize("patched", [False, True])
+def test_called_while_the_interpreter_ends(engine, patched):
+    """When nothing can be imported any more, as NumPy does in methods as max() and all()."""
+    output = run(f"""
+    import numpy as np, stackinv
+    stackinv._core.use_engine("{engine}")
+    if {patched}:
+        stackinv.patch_numpy()
+    a = np.random.default_rng(0).standard_normal((300, 2, 40, 40)) + 20 * np.eye(40)
+    if "{engine}" == "lapack":
+        stackinv.inv(a)  # BLAS has to be found while files can still be opened
+    singular = np.zeros((2, 20, 3, 3))
+    class Last:
+        def __del__(self):
+            out = np.empty(a.shape)
+            results = [
+                np.linalg.inv(a), stackinv.inv(a, workers=2), stackinv.inv(a), stackinv.inv(a, out=out),
+                stackinv.inv(a.copy(), callback=lambda done, total: None), stackinv.inv(a[::-1])[::-1],
+                stackinv.inv(a.astype(">f8")), stackinv.inv(a.swapaxes(0, 1)).swapaxes(0, 1), stackinv.inv_ex(a)[0],
+                stackinv.inv(a.tolist()), stackinv.inv(a.astype("c16")), stackinv.inv(a, dtype="f4"),
+                stackinv.inv(a, assume_a="general"),
+            ]
+            in_place, shifted = a.copy(), a.copy()
+            results += [stackinv.inv(in_place, out=in_place)]
+            print(all(np.maximum.reduce(np.abs(x @ a - np.eye(40)), None) < 1e-3 for x in results), len(results))
+            print(np.logical_and.reduce(stackinv.inv(shifted[1:], out=shifted[:-1]) == results[2][1:], None))
+            for call in (
+                lambda: stackinv.inv(singular), lambda: stackinv.inv(singular[0, 0]), lambda: np.linalg.inv(singular),
+                lambda: stackinv.inv(singular, assume_a="pos"), lambda: stackinv.inv(singular, workers=0),
+                lambda: stackinv.inv(singular[0, 0, 0]), lambda: stackinv.inv(singular, out=out),
+            ):
+                try:
+                    call()
+                except Exception as error:
+                    print(type(error).__name__)
+    last = Last()
+    """)
+    numpys = "SingularMatrixError" if patched else "LinAlgError"
+    assert output.split() == [
+        "True",
+        "14",
+        "True",
+        "SingularMatrixError",
+        "SingularMatrixError",
+        numpys,
+        "SingularMatrixError",
+        "ValueError",
+        "LinAlgError",
+        "ValueError",
+    ]

@@ -430,7 +430,7 @@ def _apart(array: Array, result: Array) -> Array:
     if not np.may_share_memory(array, result):
         return array
     same = (
-        array.ctypes.data == result.ctypes.data
+        array.__array_interface__["data"][0] == result.__array_interface__["data"][0]  # .ctypes needs an import
         and array.strides == result.strides
         and array.itemsize == result.itemsize
     )

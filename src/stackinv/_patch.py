@@ -1,6 +1,5 @@
 """`numpy.linalg.inv` replaced by `stackinv.inv`, for those who cannot or would rather not change the call."""
 
-import functools
 import inspect
 import os
 import threading
@@ -9,33 +8,33 @@ from typing import Any
 
 import numpy as np
 
+import stackinv
+
 _lock = threading.RLock()
 _holders: set["_Patch"] = set()
+_codes: dict[FunctionType, CodeType] = {}  # NumPy's own; after a reload of numpy.linalg there is another function
 
 
 def inv(a: Any) -> Any:  # what NumPy's function does while it is patched, with NumPy's name and signature
-    from stackinv import inv  # it runs among NumPy's globals
-
-    return inv(a)
+    return _stackinv.inv(a)  # type: ignore[name-defined]  # noqa: F821  # put among NumPy's globals: no import at exit
 
 
-@functools.cache
-def _numpys() -> tuple[FunctionType, CodeType]:
-    """NumPy's function behind the one that asks other libraries' arrays first, and its code.
+def _numpys() -> FunctionType:
+    """NumPy's function behind the one that asks other libraries' arrays first.
 
-    The code is exchanged and nothing else, so that every name bound to the function follows, also in modules that
+    Its code is exchanged and nothing else, so that every name bound to the function follows, also in modules that
     imported it long ago, and it stays the same object with the same docstring and signature to those who pickle,
     dispatch on or compile it.
     """
     function = inspect.unwrap(np.linalg.inv)
     if not isinstance(function, FunctionType) or not function.__globals__["__name__"].startswith("numpy.linalg"):
         raise RuntimeError(f"numpy.linalg.inv is {function!r} and not NumPy's own, so that it cannot be replaced")
-    return function, function.__code__
+    return function
 
 
 def _apply() -> None:
-    function, code = _numpys()
-    function.__code__ = inv.__code__ if _holders else code
+    for function, code in list(_codes.items()):
+        function.__code__ = inv.__code__ if _holders else code
 
 
 def _after_fork_in_child() -> None:
@@ -52,8 +51,10 @@ class _Patch:
 
     def __init__(self) -> None:
         self._depth = 0
-        _numpys()
-        with _lock:
+        function = _numpys()
+        with _lock:  # within which the code is NumPy's or known already
+            function.__globals__["_stackinv"] = stackinv
+            _codes.setdefault(function, function.__code__)
             _holders.add(self)
             _apply()
 

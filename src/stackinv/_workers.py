@@ -5,6 +5,7 @@ import functools
 import math
 import operator
 import os
+import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -15,7 +16,7 @@ from threadpoolctl import LibController, register
 from stackinv import _core
 
 _set_workers: ContextVar[int | None] = ContextVar("stackinv_workers", default=None)
-_forked = False  # a child of a fork is mostly one of many
+_forked = False
 _limit: int | None = None  # threadpoolctl's
 _MOST = 1 << 16  # no more than fit a C int; a team is never larger than the cores anyway
 
@@ -54,7 +55,17 @@ def _default() -> int:
 
 
 def _unlimited() -> int:
-    return 1 if _forked else _from_environment() or available_cpus()
+    return _from_environment() or (1 if _one_of_many() else available_cpus())
+
+
+def _one_of_many() -> bool:
+    """Whether this is a child of a fork or a process of multiprocessing, as those of most pools are."""
+    process = sys.modules.get("multiprocessing.process")  # which every such process has imported
+    return _forked or (
+        process is not None
+        # while a new process imports the main module, it does not know its parent yet
+        and (process.parent_process() is not None or getattr(process.current_process(), "_inheriting", False))
+    )
 
 
 @functools.cache
@@ -141,7 +152,8 @@ def get_workers() -> int:
 
     The first of these that is set: `set_workers`; the environment variables ``STACKINV_NUM_THREADS`` and
     ``OMP_NUM_THREADS``; the cores that this process may use, after its affinity mask and the CPU quota of its cgroup.
-    In a forked child process, which is mostly one of many, it is 1 unless `set_workers` says otherwise.
+    In a forked child process and in those of `multiprocessing` and `concurrent.futures`, joblib and dask, which are
+    mostly some of many, it is 1 unless `set_workers` or the environment say otherwise.
     `threadpoolctl.threadpool_limits` limits the default.
 
     Returns
