@@ -56,7 +56,9 @@ cdef void start_job(Job *job, const Stack *s, const Workspace *w, char *factors,
         job.matrix.fetch_next = 0
     job.matrix.next = job.at.a + (s.a_strides[0] if job.matrix.fetch_next else 0)
     job.matrix.fetch_out = dense_bytes(s.m, s.out_row, s.out_column, (4 if s.out_single else 8) * s.parts) > 0
-    job.matrix.pause = time_is_up if s.m >= LEAST_LEFT_OFF_M else NULL
+    job.matrix.pause = NULL
+    if s.m >= LEAST_LEFT_OFF_M:
+        job.matrix.pause = time_is_up
     job.steps.count_tasks(job.matrix.m, &job.counts[COLUMNS], &job.counts[FIRST_SWEEP])
     job.counts[SECOND_SWEEP] = job.counts[FIRST_SWEEP] if job.steps.sweeps[1] else 0
     job.counts[RESULT] = (job.matrix.m + RESULT_ROWS - 1) // RESULT_ROWS
