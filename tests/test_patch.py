@@ -227,3 +227,33 @@ stackinv.unpatch_numpy()
     output = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert output.startswith("numpy.linalg.inv is <")
     assert output.endswith("and not NumPy's own, so that it cannot be replaced\n")
+
+
+def test_two_first_callers_at_once_do_not_lose_numpys_code():
+    code = """
+import inspect, threading
+import numpy as np
+import stackinv
+real = inspect.unwrap
+function = real(np.linalg.inv)
+code = function.__code__
+inside, go = threading.Event(), threading.Event()
+
+def slow(f):
+    found = real(f)
+    if threading.current_thread() is first:
+        inside.set()
+        go.wait(1)
+    return found
+
+inspect.unwrap = slow
+first = threading.Thread(target=stackinv.patch_numpy)
+first.start()
+inside.wait()
+stackinv.patch_numpy()
+go.set()
+first.join()
+stackinv.unpatch_numpy()
+print(function.__code__ is code)
+"""
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "True\n"

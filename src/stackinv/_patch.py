@@ -1,27 +1,74 @@
-"""`numpy.linalg.inv` replaced by `stackinv.inv`, for those who cannot or would rather not change the call."""
+"""`numpy.linalg.inv` replaced by `stackinv.inv`, for those who cannot or would rather not change the call.
+
+And for arrays of other classes, which are made for NumPy's function and know nothing of another.
+"""
 
 import functools
 import inspect
 import os
 import threading
-from types import CodeType, FunctionType
+from collections.abc import Callable
+from contextvars import ContextVar
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
+import stackinv
+
 _lock = threading.RLock()
 _holders: set["_Patch"] = set()
+_calls: set[object] = set()  # of `call_numpys` now
+_calculation: ContextVar[Callable[[Any], Any] | None] = ContextVar("_calculation", default=None)
 
 
-def inv(a: Any) -> Any:  # what NumPy's function does while it is patched, with NumPy's name and signature
-    from stackinv import inv  # it runs among NumPy's globals
+def inv(a: Any) -> Any:  # what NumPy's function does while its code is exchanged, with NumPy's name and signature
+    from stackinv._patch import calculate  # it runs among NumPy's globals
 
-    return inv(a)
+    return calculate(a)
+
+
+def calculate(a: Any) -> Any:
+    """The inverse of `a`, whose class has been asked, by whatever it is now and here that calculates."""
+    calculation = _calculation.get()
+    if calculation is not None:
+        token = _calculation.set(None)  # it is for `a` alone, and not for what callbacks invert
+        try:
+            return _wrapped(calculation, a)
+        finally:
+            _calculation.reset(token)
+    return _wrapped(stackinv.inv, a) if _holders else _numpys()[1](a)
+
+
+def _wrapped(function: Callable[[Any], Any], a: Any) -> Any:
+    if not stackinv._inv.is_foreign(a):
+        return function(a)
+    inverse = function(np.asarray(a))  # its class would be asked again
+    wrap = getattr(a, "__array_wrap__", None)
+    return inverse if wrap is None else wrap(inverse)
+
+
+def call_numpys(a: Any, calculation: Callable[[Any], Any]) -> Any:
+    """`numpy.linalg.inv(a)`, which asks the class of `a`, with this in place of what it calculates in this thread."""
+    call = object()
+    token = _calculation.set(calculation)
+    try:
+        with _lock:
+            _numpys()  # or an error
+            _calls.add(call)
+            _apply()
+        return np.linalg.inv(a)
+    finally:
+        _calculation.reset(token)
+        with _lock:
+            if call in _calls:
+                _calls.remove(call)
+                _apply()
 
 
 @functools.cache
-def _numpys() -> tuple[FunctionType, CodeType]:
-    """NumPy's function behind the one that asks other libraries' arrays first, and its code.
+def _numpys() -> tuple[FunctionType, FunctionType]:
+    """NumPy's function behind the one that asks other libraries' arrays first, and another with its code.
 
     The code is exchanged and nothing else, so that every name bound to the function follows, also in modules that
     imported it long ago, and it stays the same object with the same docstring and signature to those who pickle,
@@ -30,17 +77,21 @@ def _numpys() -> tuple[FunctionType, CodeType]:
     function = inspect.unwrap(np.linalg.inv)
     if not isinstance(function, FunctionType) or not function.__globals__["__name__"].startswith("numpy.linalg"):
         raise RuntimeError(f"numpy.linalg.inv is {function!r} and not NumPy's own, so that it cannot be replaced")
-    return function, function.__code__
+    return function, FunctionType(function.__code__, function.__globals__, function.__name__)
 
 
 def _apply() -> None:
-    function, code = _numpys()
-    function.__code__ = inv.__code__ if _holders else code
+    """With the lock held, also because `_numpys` must not look at its code while it is another."""
+    function, numpys = _numpys()
+    function.__code__ = (inv if _holders or _calls else numpys).__code__
 
 
 def _after_fork_in_child() -> None:
     global _lock
-    _lock = threading.RLock()  # whoever held it does not exist here
+    _lock = threading.RLock()  # whoever held it does not exist here, nor do the calls of other threads
+    if _calls:
+        _calls.clear()
+        _apply()
 
 
 if hasattr(os, "register_at_fork"):
@@ -52,8 +103,8 @@ class _Patch:
 
     def __init__(self) -> None:
         self._depth = 0
-        _numpys()
         with _lock:
+            _numpys()  # or an error
             _holders.add(self)
             _apply()
 
