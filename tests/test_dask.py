@@ -140,14 +140,14 @@ def test_singular_matrices_are_named_in_the_whole_stack():
         x = da.from_array(a, chunks=chunks)
         with pytest.raises(stackinv.SingularMatrixError) as raised:
             stackinv.inv(x).compute()
-        assert str(raised.value) == "Singular matrix (2 of 18 in the chunk, first at index (7, 2))"
-        np.testing.assert_array_equal(raised.value.indices, ([7, 8], [2, 1]))
-        copy = pickle.loads(pickle.dumps(raised.value))
-        assert (str(copy), type(copy)) == (str(raised.value), type(raised.value))
+        for error in (raised.value, pickle.loads(pickle.dumps(raised.value))):
+            assert (type(error), str(error)) == (stackinv.SingularMatrixError, "Singular matrix")
+            assert error.__notes__ == ["2 of 18 in the chunk, first at index (7, 2)"]
+            np.testing.assert_array_equal(error.indices, ([7, 8], [2, 1]))
     covariances = structured(SHAPE, "pos")
     covariances[7, 2, 1, 1] = -1
     with pytest.raises(
-        stackinv.SingularMatrixError, match=r"\(1 of 1 in the chunk, first at index \(7, 2\)\): .* order 2"
+        stackinv.SingularMatrixError, match=r"\n1 of 1 in the chunk, first at index \(7, 2\): .* order 2"
     ):
         stackinv.inv(da.from_array(covariances, chunks=(1, 1, 4, 4)), assume_a="pos").compute()
     with pytest.raises(stackinv.SingularMatrixError, match=r"^Singular matrix$"):
@@ -293,7 +293,7 @@ def test_cluster(on_cluster):
     x = da.from_array(a, chunks=(30, 8, 4))
     for actual, expected in zip(dask.compute(*stackinv.inv_ex(x)), stackinv.inv_ex(a), strict=True):
         np.testing.assert_array_equal(actual, expected)
-    with pytest.raises(stackinv.SingularMatrixError, match=r"\(1 of 30 in the chunk, first at index \(150,\)\)"):
+    with pytest.raises(stackinv.SingularMatrixError, match=r"\n1 of 30 in the chunk, first at index \(150,\)"):
         stackinv.inv(x).compute()
 
 

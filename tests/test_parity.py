@@ -65,6 +65,7 @@ VIEWS = {
     "reversed stack": lambda a: np.ascontiguousarray(a[::-1])[::-1],
     "every second": lambda a: np.repeat(np.repeat(np.repeat(a, 2, 0), 2, -2), 2, -1)[::2, ..., ::2, ::2],
     "stack last": lambda a: np.ascontiguousarray(np.moveaxis(a, 0, -1)).transpose(3, 0, 1, 2),
+    "matrix axes first": lambda a: np.ascontiguousarray(a.transpose(2, 3, 0, 1)).transpose(2, 3, 0, 1),
     "stack axes swapped": lambda a: np.ascontiguousarray(a.swapaxes(0, 1)).swapaxes(0, 1),
     "window of a larger one": lambda a: np.pad(a, [(1, 1), (0, 2), (2, 1), (1, 3)])[1:-1, :-2, 2:-1, 1:-3],
     "broadcast": lambda a: np.broadcast_to(a[:1, :1], a.shape),

@@ -573,3 +573,29 @@ def test_called_while_the_interpreter_ends(engine, patched):
         "LinAlgError",
         "ValueError",
     ]
+
+
+@pytest.mark.parametrize(
+    ("which", "shape"),
+    [
+        *[
+            (which, s)
+            for which in (0, 1)
+            for s in ((2, 3, 3, 3), (6, 9), (6, 3, 2), (6, 2, 2), (0, 3, 3), (6, 0, 0), (6,))
+        ],
+        *[(which, s) for which in (2, 3) for s in ((), (5,), (0,), (2, 3), (6, 1))],
+    ],
+)
+def test_arrays_of_shapes_that_disagree_are_not_touched(which, shape):
+    """Another thread may change the shape of one of them after it was looked at."""
+    arrays = [np.ones((6, 3, 3)), np.ones((6, 3, 3)), np.ones(6, np.intc), np.ones(6)]
+    arrays[which] = np.ones(shape, arrays[which].dtype)
+    with pytest.raises(RuntimeError, match="an array changed its shape or type"):
+        _core.invert(*arrays, "d", "gen", None, None)
+    assert all(np.all(array == 1) for array in arrays)
+
+
+def test_arrays_of_another_kind_than_the_calculation_are_not_touched():
+    for given, into, calculation in (("D", "d", "d"), ("d", "D", "d"), ("d", "d", "D"), ("i8", "d", "d")):
+        with pytest.raises(RuntimeError, match="an array changed its shape or type"):
+            _core.invert(np.ones((3, 3), given), np.ones((3, 3), into), None, None, calculation, "gen", None, None)

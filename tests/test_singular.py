@@ -1,7 +1,9 @@
 """Singular matrices in a stack: the error, its indices, NaN, info and rcond."""
 
+import copy
 import functools
 import pickle
+import traceback
 
 import numpy as np
 import pytest
@@ -19,30 +21,53 @@ def with_singular(shape, indices, dtype="f8"):
 
 
 @pytest.mark.parametrize(
-    ("shape", "indices", "text"),
+    ("shape", "indices", "notes"),
     [
-        ((3, 3), [()], "Singular matrix"),
-        ((1, 3, 3), [(0,)], "Singular matrix (1 of 1 in the stack, first at index (0,))"),
-        ((10, 3, 3), [(7,)], "Singular matrix (1 of 10 in the stack, first at index (7,))"),
+        ((3, 3), [()], []),
+        ((40, 40), [()], []),
+        ((1, 3, 3), [(0,)], ["1 of 1 in the stack, first at index (0,)"]),
+        ((10, 3, 3), [(7,)], ["1 of 10 in the stack, first at index (7,)"]),
         (
             (50, 20, 3, 3),
             [(0, 17), (3, 3), (49, 19)],
-            "Singular matrix (3 of 1000 in the stack, first at index (0, 17))",
+            ["3 of 1000 in the stack, first at index (0, 17)"],
         ),
     ],
 )
-def test_error_names_the_singular_matrices(shape, indices, text):
+@pytest.mark.parametrize("structure", ["gen", "pos", "diagonal"])
+def test_error_has_numpys_text_and_names_the_singular_matrices(shape, indices, notes, structure):
     a = with_singular(shape, indices)
+    if structure == "pos":
+        a = a @ a.swapaxes(-1, -2)
+        rest = "not positive definite, the leading minor of order 1 is not positive"
+        notes = [f"{notes[0]}: {rest}" if notes else rest]
+    with pytest.raises(np.linalg.LinAlgError) as numpys:
+        np.linalg.inv(a)
     with pytest.raises(stackinv.SingularMatrixError) as raised:
-        stackinv.inv(a)
+        stackinv.inv(a, assume_a=structure)
     error = raised.value
-    assert str(error) == text
+    assert (str(error), error.args) == (str(numpys.value), numpys.value.args) == ("Singular matrix", error.args)
     assert isinstance(error, np.linalg.LinAlgError)
+    assert getattr(error, "__notes__", []) == notes
     assert list(zip(*error.indices, strict=True)) == (indices if shape[:-2] else [])
     assert not np.any(a[error.indices])
-    copy = pickle.loads(pickle.dumps(error))
-    assert str(copy) == text
-    np.testing.assert_equal(copy.indices, error.indices)
+    assert error.total == np.prod(shape[:-2])
+    assert error.minor == (1 if structure == "pos" else None)
+
+
+def test_what_the_error_knows_is_shown_and_survives_pickle_and_copy():
+    with pytest.raises(stackinv.SingularMatrixError) as raised:
+        stackinv.inv(with_singular((3, 2, 2), [(1,)]))
+    error = raised.value
+    error.add_note("a note of the user's")
+    for other in (error, pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(error)))), copy.deepcopy(error)):
+        assert traceback.format_exception_only(other) == [
+            "stackinv.SingularMatrixError: Singular matrix\n",
+            "1 of 3 in the stack, first at index (1,)\n",
+            "a note of the user's\n",
+        ]
+        assert (other.total, other.minor, other.args) == (3, None, ("Singular matrix",))
+        np.testing.assert_equal(other.indices, error.indices)
 
 
 @pytest.mark.parametrize("dtype", [*NATIVE, "i8", ">f8"])

@@ -548,13 +548,39 @@ cdef bint joins_the_axis_before(Stack *s) noexcept:
     return True
 
 
+cdef bint begins_as(cnp.ndarray array, cnp.ndarray a, int ndim) noexcept:
+    """Whether it has so many axes, as long as the first ones of `a`; None has whatever is asked for."""
+    cdef int d
+    if array is None:
+        return True
+    if cnp.PyArray_NDIM(array) != ndim:
+        return False
+    for d in range(ndim):
+        if cnp.PyArray_DIM(array, d) != cnp.PyArray_DIM(a, d):
+            return False
+    return True
+
+
+cdef bint is_of(cnp.ndarray array, bint is_complex) noexcept:
+    cdef int typenum = cnp.PyArray_TYPE(array)
+    if is_complex:
+        return typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT
+    return typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT
+
+
 cdef Py_ssize_t describe(
-    Stack *s, cnp.ndarray a, cnp.ndarray out, cnp.ndarray info, cnp.ndarray rcond, Structure structure
+    Stack *s, cnp.ndarray a, cnp.ndarray out, cnp.ndarray info, cnp.ndarray rcond, bint is_complex, Structure structure
 ) except -1:
-    """Fill in the stack; how many matrices it has."""
+    """Fill in the stack; how many matrices it has. The last look at arrays that other threads may change."""
     cdef int d, row, column
     cdef Py_ssize_t n = 1
     cdef int ndim = cnp.PyArray_NDIM(a)
+    if (
+        ndim < 2 or cnp.PyArray_DIM(a, ndim - 1) != cnp.PyArray_DIM(a, ndim - 2) or cnp.PyArray_DIM(a, ndim - 1) == 0
+        or not begins_as(out, a, ndim) or not begins_as(info, a, ndim - 2) or not begins_as(rcond, a, ndim - 2)
+        or not is_of(a, is_complex) or not is_of(out, is_complex)
+    ):
+        raise RuntimeError("an array changed its shape or type while it was to be inverted")
     s.ndim = 0
     s.a, s.out = cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(out)
     s.info = NULL if info is None else cnp.PyArray_BYTES(info)
@@ -583,7 +609,7 @@ cdef Py_ssize_t describe(
         row, column = column, row
     s.a_row, s.a_column = cnp.PyArray_STRIDE(a, row), cnp.PyArray_STRIDE(a, column)
     s.out_row, s.out_column = cnp.PyArray_STRIDE(out, row), cnp.PyArray_STRIDE(out, column)
-    s.parts = 2 if cnp.PyArray_ISCOMPLEX(a) else 1
+    s.parts = 2 if is_complex else 1
     s.a_single = cnp.PyArray_ITEMSIZE(a) == 4 * s.parts
     s.out_single = cnp.PyArray_ITEMSIZE(out) == 4 * s.parts
     return n
@@ -601,7 +627,7 @@ def invert(
     `info` (C int, zeros) and `rcond` (double) have the shape of the stack; either may be None.
     """
     cdef Stack s
-    cdef Py_ssize_t n = describe(&s, a, out, info, rcond, STRUCTURES[structure])
+    cdef Py_ssize_t n = describe(&s, a, out, info, rcond, calculation in "FD", STRUCTURES[structure])
     if calculation == "f":
         return share(&s, <const float *> NULL, n, workers, callback)
     if calculation == "d":
@@ -632,11 +658,11 @@ def invert_small(a, structure):
         return None
     if typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT:
         result = cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(a), typenum, 0)
-        describe(&s, a, result, None, None, known)
+        describe(&s, a, result, None, None, False, known)
         allocate(&w, &s, <const double *> NULL, build_in_use.kernels, 1, LANES, 1)
     elif typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT:
         result = cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(a), typenum, 0)
-        describe(&s, a, result, None, None, known)
+        describe(&s, a, result, None, None, True, known)
         allocate(&w, &s, <const doublecomplex *> NULL, build_in_use.kernels, 1, LANES, 1)
     else:
         return None

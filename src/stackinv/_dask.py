@@ -70,7 +70,7 @@ def _whole_matrices(a: Any, out: Any, dtype: Any) -> tuple[Any, np.dtype[Any]]:
             f"a is a lazy {kind}, expected an array of NumPy or dask "
             "(an xarray.DataArray goes through xarray.apply_ufunc(stackinv.inv, ..., dask='allowed'))"
         )
-    if not isinstance(a._meta, np.ndarray):
+    if not isinstance(a._meta, np.ndarray) or _inv.is_foreign(a._meta):
         raise TypeError(f"the chunks of a are of type {type(a._meta).__name__}, expected numpy.ndarray")
     if any(math.isnan(size) for chunks in a.chunks for size in chunks):
         raise ValueError(

@@ -7,7 +7,8 @@ from typing import Any, Literal, NamedTuple, SupportsIndex, get_args
 import numpy as np
 import numpy.typing as npt
 
-from stackinv import _core, _workers
+import stackinv
+from stackinv import _core, _patch, _workers
 
 Array = npt.NDArray[Any]
 Progress = Callable[[int, int], object]
@@ -29,11 +30,14 @@ STRUCTURES: tuple[str, ...] = get_args(AssumeA)
 # Stacks that NumPy has to convert go through a buffer of this size, so that they are never copied whole.
 _BUFFER_BYTES = 1 << 20
 
+_NUMPYS_ARRAY_FUNCTION = np.ndarray.__array_function__
+
 
 class SingularMatrixError(np.linalg.LinAlgError):
     """One or more matrices of a stack are exactly singular, or not positive definite where that was assumed.
 
-    A `numpy.linalg.LinAlgError`, and so a `ValueError`.
+    A `numpy.linalg.LinAlgError`, and so a `ValueError`. Its text is NumPy's, ``Singular matrix``, to the letter; what
+    more is known is a note under it in tracebacks [1]_ and in the attributes.
 
     Parameters
     ----------
@@ -53,6 +57,14 @@ class SingularMatrixError(np.linalg.LinAlgError):
     ----------
     indices : tuple of ndarray of int
         As given.
+    total : int
+        As given.
+    minor : int or None
+        As given.
+
+    References
+    ----------
+    .. [1] PEP 678, Enriching Exceptions with Notes.
 
     Examples
     --------
@@ -62,34 +74,34 @@ class SingularMatrixError(np.linalg.LinAlgError):
     ...     stackinv.inv(a)
     ... except stackinv.SingularMatrixError as error:
     ...     print(error)
+    ...     print(*error.__notes__)
     ...     print(error.indices)
-    Singular matrix (2 of 3 in the stack, first at index (1,))
+    Singular matrix
+    2 of 3 in the stack, first at index (1,)
     (array([1, 2]),)
     """
 
     def __init__(
         self, indices: tuple[npt.NDArray[np.intp], ...], total: int, minor: int | None = None, of: str = "stack"
     ) -> None:
-        text = "Singular matrix"
-        if minor is not None:
-            text += " or not positive definite"
+        super().__init__("Singular matrix")
+        self.indices, self.total, self.minor, self._of = indices, total, minor, of
+        note = []
         if indices:
             first = tuple(int(axis[0]) for axis in indices)
-            text += f" ({len(indices[0])} of {total} in the {of}, first at index {first})"
+            note.append(f"{len(indices[0])} of {total} in the {of}, first at index {first}")
         if minor is not None:
-            text += f": the leading minor of order {minor} is not positive"
-        super().__init__(text)
-        self.indices = indices
-        self._rest = total, minor, of
+            note.append(f"not positive definite, the leading minor of order {minor} is not positive")
+        if note:
+            self.add_note(": ".join(note))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.indices, *self._rest)
+        return type(self), (self.indices, self.total, self.minor, self._of), self.__dict__  # with notes of others
 
     def in_whole(self, offset: Sequence[int]) -> "SingularMatrixError":
         """The error for a chunk that begins at `offset` in the stack."""
-        total, minor, _ = self._rest
         indices = tuple(axis + start for axis, start in zip(self.indices, offset, strict=True))
-        return type(self)(indices, total, minor, "chunk")
+        return type(self)(indices, self.total, self.minor, "chunk")
 
 
 class InvExResult(NamedTuple):
@@ -197,6 +209,10 @@ def inv(
     core itself; `callback` is called where the chunk is inverted, with numbers of that chunk. An `out`, itself a dask
     array, becomes the result.
 
+    An array whose class has ``__array_function__``, such as astropy's ``Quantity``, comes back as that class makes it
+    of `numpy.linalg.inv`, with its unit, calculated here. Keywords are a TypeError if the class does not have the
+    inverse calculated exactly once. A plain `out` takes the values once all went well; one of such a class is refused.
+
     To multiply by an inverse, do not calculate it: `numpy.linalg.solve`, `scipy.linalg.cho_solve` and
     `scipy.linalg.solve_triangular` are more accurate, and for large matrices faster.
 
@@ -229,11 +245,31 @@ def inv(
         small = _core.invert_small(a, structure)
         if small is not None:
             return small
-    if is_lazy(a):
-        from stackinv import _dask
+    if type(a) is not np.ndarray:
+        if is_lazy(a):
+            from stackinv import _dask
 
-        lazy: Array = _dask.inv(a, out, dtype, structure, on_singular, workers, callback)
-        return lazy
+            lazy: Array = _dask.inv(a, out, dtype, structure, on_singular, workers, callback)
+            return lazy
+        if is_foreign(a):
+            inverse, _ = _asked(
+                a,
+                lambda array: (
+                    stackinv.inv(
+                        array,
+                        dtype=dtype,
+                        assume_a=assume_a,
+                        on_singular=on_singular,
+                        workers=workers,
+                        callback=callback,
+                    ),
+                ),
+                once=any(x is not None for x in (dtype, workers, callback))
+                or structure != "gen"
+                or on_singular != "raise",
+            )
+            foreign: Array = _into(out, inverse)
+            return foreign
     array, wrap = _as_stack(a)
     result, info, _, singular = _invert(array, out, dtype, structure, workers, callback, with_rcond=False)
     if singular and on_singular == "raise":
@@ -304,6 +340,13 @@ def inv_ex(
         from stackinv import _dask
 
         return _dask.inv_ex(a, out, dtype, structure, workers, callback)
+    if is_foreign(a):
+        inverse, others = _asked(
+            a,
+            lambda array: stackinv.inv_ex(array, dtype=dtype, assume_a=assume_a, workers=workers, callback=callback),
+            once=True,
+        )
+        return InvExResult(_into(out, inverse), *others)
     array, wrap = _as_stack(a)
     result, info, rcond, _ = _invert(array, out, dtype, structure, workers, callback, with_rcond=True)
     return InvExResult(_returned(result, out, wrap), info[()], rcond[()])
@@ -315,6 +358,38 @@ def is_lazy(a: object) -> bool:
         return False
     graph = getattr(a, "__dask_graph__", None)
     return callable(graph) and graph() is not None
+
+
+def is_foreign(a: object) -> bool:
+    """Of a class that says itself what NumPy's functions make of its arrays."""
+    return getattr(type(a), "__array_function__", _NUMPYS_ARRAY_FUNCTION) is not _NUMPYS_ARRAY_FUNCTION
+
+
+def _asked(a: Any, calculate: Callable[[Array], tuple[Any, ...]], *, once: bool) -> tuple[Any, tuple[Any, ...]]:
+    """What the class of `a` makes of `numpy.linalg.inv` with this calculation in it, and what else that gave."""
+    others: list[tuple[Any, ...]] = []
+
+    def calculated(array: Array) -> Array:
+        inverse, *rest = calculate(array)
+        others.append(tuple(rest))
+        return inverse  # type: ignore[no-any-return]
+
+    result = _patch.call_numpys(a, calculated)
+    if once and len(others) != 1:
+        raise TypeError(
+            f"{type(a).__name__} has the inverse calculated {len(others)} times by numpy.linalg.inv, expected once: "
+            "only inv without keywords can be had of it"
+        )
+    return result, others[0] if others else ()
+
+
+def _into(out: Array | None, inverse: Any) -> Any:
+    """The values of a foreign array copied into `out`, if that is given."""
+    if out is None:
+        return inverse
+    values = np.asarray(inverse)
+    _cast(_checked_out(out, values.shape, values.dtype), values)
+    return out
 
 
 def _as_stack(a: npt.ArrayLike) -> tuple[Array, Callable[[Array], Array] | None]:
@@ -407,6 +482,8 @@ def types(given: np.dtype[Any], dtype: npt.DTypeLike | None) -> tuple[np.dtype[A
 def _checked_out(out: Array, shape: tuple[int, ...], calculation: np.dtype[Any]) -> Array:
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a numpy.ndarray, not {type(out).__name__}")
+    if is_foreign(out):  # whose unit, or the like, would remain what it was
+        raise TypeError(f"out must be a plain numpy.ndarray, not {type(out).__name__}, which has __array_function__")
     check_out(out.shape, out.dtype, shape, calculation)
     if not out.flags.writeable:
         raise ValueError("output array is read-only")
@@ -481,8 +558,7 @@ def _invert_converted(
     for block, _ in blocks(array.shape[:-2], most):
         target = result[block]
         buffer = target if in_result else np.empty(target.shape, calculation)
-        with np.errstate(all="ignore"):
-            np.copyto(buffer, array[block], casting="same_kind")
+        _cast(buffer, array[block])
         goal = target if _is_native(result, calculation) else buffer
         singular += _core.invert(
             buffer,
@@ -495,10 +571,14 @@ def _invert_converted(
             None if callback is None else _offset(callback, done, info.size),
         )
         if goal is not target:
-            with np.errstate(all="ignore"):
-                np.copyto(target, goal, casting="same_kind")
+            _cast(target, goal)
         done += info[block].size
     return singular
+
+
+def _cast(to: Array, source: Array) -> None:
+    with np.errstate(all="ignore"):
+        np.copyto(to, source, casting="same_kind")
 
 
 def blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[tuple[Any, ...], tuple[int, ...]]]:

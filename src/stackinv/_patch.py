@@ -1,9 +1,14 @@
-"""`numpy.linalg.inv` replaced by `stackinv.inv`, for those who cannot or would rather not change the call."""
+"""`numpy.linalg.inv` replaced by `stackinv.inv`, for those who cannot or would rather not change the call.
+
+And for arrays of other classes, which are made for NumPy's function and know nothing of another.
+"""
 
 import inspect
 import os
 import threading
-from types import CodeType, FunctionType
+from collections.abc import Callable
+from contextvars import ContextVar
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -12,14 +17,55 @@ import stackinv
 
 _lock = threading.RLock()
 _holders: set["_Patch"] = set()
-_codes: dict[FunctionType, CodeType] = {}  # NumPy's own; after a reload of numpy.linalg there is another function
+_calls: set[object] = set()  # of `call_numpys` now
+_calculation: ContextVar[Callable[[Any], Any] | None] = ContextVar("_calculation", default=None)
+# NumPy's function, and another with its code. After a reload of numpy.linalg there is one more.
+_numpys: dict[FunctionType, FunctionType] = {}
 
 
-def inv(a: Any) -> Any:  # what NumPy's function does while it is patched, with NumPy's name and signature
-    return _stackinv.inv(a)  # type: ignore[name-defined]  # noqa: F821  # put among NumPy's globals: no import at exit
+def inv(a: Any) -> Any:  # what NumPy's function does while its code is exchanged, with NumPy's name and signature
+    return _stackinv._patch.calculate(a)  # type: ignore[name-defined]  # noqa: F821  # a name that _exchange gives it
 
 
-def _numpys() -> FunctionType:
+def calculate(a: Any) -> Any:
+    """The inverse of `a`, whose class has been asked, by whatever it is now and here that calculates."""
+    calculation = _calculation.get()
+    if calculation is not None:
+        token = _calculation.set(None)  # it is for `a` alone, and not for what callbacks invert
+        try:
+            return _wrapped(calculation, a)
+        finally:
+            _calculation.reset(token)
+    return _wrapped(stackinv.inv, a) if _holders else next(reversed(_numpys.values()))(a)
+
+
+def _wrapped(function: Callable[[Any], Any], a: Any) -> Any:
+    if not stackinv._inv.is_foreign(a):
+        return function(a)
+    inverse = function(np.asarray(a))  # its class would be asked again
+    wrap = getattr(a, "__array_wrap__", None)
+    return inverse if wrap is None else wrap(inverse)
+
+
+def call_numpys(a: Any, calculation: Callable[[Any], Any]) -> Any:
+    """`numpy.linalg.inv(a)`, which asks the class of `a`, with this in place of what it calculates in this thread."""
+    call = object()
+    function = _find()
+    token = _calculation.set(calculation)
+    try:
+        with _lock:
+            _calls.add(call)
+            _exchange(function)
+        return np.linalg.inv(a)
+    finally:
+        _calculation.reset(token)
+        with _lock:
+            if call in _calls:
+                _calls.remove(call)
+                _apply()
+
+
+def _find() -> FunctionType:
     """NumPy's function behind the one that asks other libraries' arrays first.
 
     Its code is exchanged and nothing else, so that every name bound to the function follows, also in modules that
@@ -32,14 +78,25 @@ def _numpys() -> FunctionType:
     return function
 
 
+def _exchange(function: FunctionType) -> None:
+    """Get to know the function, with the lock held: its code is NumPy's, or known already."""
+    if function not in _numpys:
+        function.__globals__["_stackinv"] = stackinv  # where its code finds it without an import, at exit too
+        _numpys[function] = FunctionType(function.__code__, function.__globals__, function.__name__)
+    _apply()
+
+
 def _apply() -> None:
-    for function, code in list(_codes.items()):
-        function.__code__ = inv.__code__ if _holders else code
+    for function, numpys in list(_numpys.items()):
+        function.__code__ = (inv if _holders or _calls else numpys).__code__
 
 
 def _after_fork_in_child() -> None:
     global _lock
-    _lock = threading.RLock()  # whoever held it does not exist here
+    _lock = threading.RLock()  # whoever held it does not exist here, nor do the calls of other threads
+    if _calls:
+        _calls.clear()
+        _apply()
 
 
 if hasattr(os, "register_at_fork"):
@@ -51,12 +108,10 @@ class _Patch:
 
     def __init__(self) -> None:
         self._depth = 0
-        function = _numpys()
-        with _lock:  # within which the code is NumPy's or known already
-            function.__globals__["_stackinv"] = stackinv
-            _codes.setdefault(function, function.__code__)
+        function = _find()
+        with _lock:
             _holders.add(self)
-            _apply()
+            _exchange(function)
 
     def __enter__(self) -> None:
         with _lock:

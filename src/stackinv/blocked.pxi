@@ -1,6 +1,7 @@
 """The blocked engine: one matrix at a time in tasks, by one thread or all of them together (see kernels/blocked.h)."""
 
-cdef enum Phase:
+cdef enum:
+    # The phases of a matrix:
     COLUMNS                         # blocks of them are factored, one after the other,
     FIRST_SWEEP                     # then rows are inverted,
     SECOND_SWEEP                    # by some methods in two steps,
@@ -13,8 +14,8 @@ cdef struct Job:
     matrix matrix
     const steps *steps
     Place at
-    int counts[4]                   # tasks of each phase, PHASES of them,
-    int finished[4]                 # and how many are finished
+    int counts[PHASES]              # tasks of each phase,
+    int finished[PHASES]                # and how many are finished
     int tasks
     int info                        # LAPACK's; the work is at its end if it is not 0
 
