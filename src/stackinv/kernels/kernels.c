@@ -47,7 +47,7 @@
 #else
 #define SMALL (PARTS == 1 ? 5 : 4)
 #endif
-/* Up to this one factors are rounded as by the kernels of OpenBLAS for the same processors, so that NumPy finds the same
+/* Up to this one factors are rounded as by OpenBLAS's kernels for the same processors, so that NumPy finds the same
    matrices singular. Those for x86 before AVX-512 round products before they add them. */
 #define AS_OPENBLAS 5
 #if VECTOR_BYTES == 64 || defined(__aarch64__)

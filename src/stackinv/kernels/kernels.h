@@ -16,8 +16,8 @@ enum method { STACKINV_LU, STACKINV_SYMMETRIC_LU, STACKINV_CHOLESKY, STACKINV_TR
 /* For the second of them. */
 enum symmetry { STACKINV_NONE, STACKINV_SYMMETRIC, STACKINV_HERMITIAN };
 
-/* 1 / (the 1-norm of a matrix times that of its inverse), from both times `unit`, without which they might overflow. Only
-   rounding would make it larger than 1; an inverse that overflows has no digits right. */
+/* 1 / (the 1-norm of a matrix times that of its inverse), from both times `unit`, without which they might overflow.
+   Only rounding would make it larger than 1; an inverse that overflows has no digits right. */
 static inline double stackinv_rcond(double a_norm, double norm, double unit)
 {
     const double rcond = isinf(norm) && !isnan(a_norm) ? 0 : unit / a_norm / norm * unit;

@@ -117,8 +117,8 @@ INLINE E NAME(pending)(const E *sums, const int ls, const int m, int i, const in
     return m <= SMALL ? NAME(zero)() : sums[i * ls + c];
 }
 
-/* x less the products of a row of L and a column of U, rounded as OpenBLAS's getf2 does: their sum is subtracted, or one
-   after the other. */
+/* x less the products of a row of L and a column of U, rounded as OpenBLAS's getf2 does: their sum is subtracted, or
+   one after the other. */
 INLINE E NAME(less_products)(E x, const E *l, const E *u, const int count, const bool one_by_one, const bool apart)
 {
     E sum = NAME(zero)();
