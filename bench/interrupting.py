@@ -17,7 +17,6 @@ import numpy as np
 
 import stackinv
 
-
 ORDERS = (3, 32, 256, 1000, 1500)
 LARGE = (1000, 2000, 4000, 10_000)
 BUSY = "while True: pass"

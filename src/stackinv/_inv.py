@@ -30,6 +30,9 @@ STRUCTURES: tuple[str, ...] = get_args(AssumeA)
 # Stacks that NumPy has to convert go through a buffer of this size, so that they are never copied whole.
 _BUFFER_BYTES = 1 << 20
 
+# One large matrix is converted in pieces of this size.
+_PIECE_BYTES = 16 << 20
+
 _NUMPYS_ARRAY_FUNCTION = np.ndarray.__array_function__
 
 
@@ -577,8 +580,11 @@ def _invert_converted(
 
 
 def _cast(to: Array, source: Array) -> None:
+    """In pieces, between which Python looks at signals."""
+    rows = max(1, _PIECE_BYTES // max(1, to.shape[-1] * to.itemsize))
     with np.errstate(all="ignore"):
-        np.copyto(to, source, casting="same_kind")
+        for block, _ in blocks(to.shape[:-1], rows):
+            np.copyto(to[block], source[block], casting="same_kind")
 
 
 def blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[tuple[Any, ...], tuple[int, ...]]]:
