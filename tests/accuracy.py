@@ -4,25 +4,30 @@ import numpy as np
 import scipy.linalg
 from conftest import adjoint
 
-# Around what the engines do differently: orders with functions of their own, both ways to invert U, strips, panels, blocks.
+# Around what the engines do differently: functions for one order, both ways to invert U, strips, panels, blocks.
 ORDERS = {
     "f8": {"lanes": [1, 2, 3, 4, 5, 8, 9, 16, 24, 33, 48, 70], "blocked": [9, 24, 33, 70, 100, 200, 512]},
     "c16": {"lanes": [2, 4, 9, 24, 48], "blocked": [9, 24, 70, 130]},
+    "f4": {"lanes": [1, 3, 4, 9, 24, 48], "blocked": [9, 24, 100]},
+    "c8": {"lanes": [2, 3, 9, 24], "blocked": [9, 40]},
 }
 ORDERS_STRUCTURED = {
     "f8": {"lanes": [1, 2, 3, 4, 5, 8, 9, 16, 24, 33, 48, 70], "blocked": [9, 33, 130]},
     "c16": {"lanes": [2, 4, 9, 24], "blocked": [9, 40]},
+    "f4": {"lanes": [1, 3, 4, 9, 24, 48], "blocked": [9, 40]},
+    "c8": {"lanes": [2, 3, 9, 24], "blocked": [9, 40]},
 }
+DOUBLE_ONLY = ("1e8", "1e12", "1e14", "Hilbert", "huge")  # what single precision cannot hold
 
 
 def count(m):
     """How many matrices of this order."""
-    return 60 if m <= 24 else max(2, 1500 // m)
+    return 40 if m <= 24 else max(1, 700 // m)
 
 
 def gaussian(rng, m, dtype):
     a = rng.standard_normal((count(m), m, m))
-    return a + 1j * rng.standard_normal(a.shape) if dtype == "c16" else a
+    return a + 1j * rng.standard_normal(a.shape) if dtype[0] == "c" else a
 
 
 def of_condition(decades):
@@ -177,6 +182,7 @@ FAMILIES["upper triangular"] = FAMILIES["upper triangular"] | {
     f"{name}, rising": rising(FAMILIES["upper triangular"][name])
     for name in ("condition 1e4", "condition 1e14", "graded rows", "Kahan")
 }
+FAMILIES["diagonal"] = {"wide": lambda rng, m, dtype: graded(True, False)(rng, m, dtype) * np.eye(m)}
 FAMILIES["sym"] = {name: FAMILIES["her"][name] for name in ("condition 1e12", "constrained")}
 
 
@@ -184,22 +190,30 @@ def draw(structure, name, m, dtype, seed):
     a = FAMILIES[structure][name](np.random.default_rng([seed, m]), m, dtype).astype(dtype)
     if structure == "lower triangular":
         a = np.ascontiguousarray(np.swapaxes(a, 1, 2))
-    if structure == "sym" and dtype == "c16":
+    if structure == "sym" and dtype[0] == "c":
         a = np.tril(a) + np.swapaxes(np.tril(a, -1), 1, 2)
     return a
+
+
+def transposed(a):
+    return np.swapaxes(a, 1, 2)
 
 
 def norm(a):
     return np.sqrt(np.sum(np.abs(a) ** 2, axis=(1, 2)))
 
 
+def powers(a, axis):
+    """Powers of two, by which the largest elements along these axes come between one half and one."""
+    return np.ldexp(1.0, -np.frexp(np.max(np.abs(a), axis=axis, keepdims=True))[1])
+
+
 def scale(a):
-    """Powers of two, by which the largest element of each matrix becomes one half to one."""
-    return np.ldexp(1.0, -np.frexp(np.max(np.abs(a), axis=(1, 2), keepdims=True))[1])
+    return powers(a, (1, 2))
 
 
-def exponents(a, axis):
-    return np.frexp(np.max(np.abs(a), axis=axis, keepdims=True))[1]
+def wide(a):
+    return a.astype(np.result_type(a, np.float64))
 
 
 def slices(a, bits):
@@ -215,28 +229,30 @@ def slices(a, bits):
 def times_minus_identity(a, x):
     """A X - I, to 15 bits more than double precision has, on every machine.
 
-    Slices of A and X are short enough for BLAS to multiply them exactly (K. Ozaki et al., Numerical Algorithms 59, 2012).
-    Powers of two make the rows and columns of A, and the columns of X, of one size.
+    Slices of A and X are short enough for BLAS to multiply them exactly (K. Ozaki et al., Numerical Algorithms 59,
+    2012). Powers of two make the rows and columns of A, and the columns of X, of one size.
     """
     if complex_ := a.dtype.kind == "c":
         a = np.block([[a.real, -a.imag], [a.imag, a.real]])
         x = np.concatenate([x.real, x.imag], axis=1)
-    rows = 0
+    rows = 1.0
     for _ in range(3):
-        inner = exponents(a, 1)
-        a, x = np.ldexp(a, -inner), np.ldexp(x, np.swapaxes(inner, 1, 2))
-        rows, a = rows + exponents(a, 2), np.ldexp(a, -exponents(a, 2))
-    columns = exponents(x, 1)
+        inner = powers(a, 1)
+        a, x = a * inner, x / transposed(inner)
+        own = powers(a, 2)
+        a, rows = a * own, rows * own
+    columns = powers(x, 1)
     bits = int(53 - np.ceil(np.log2(a.shape[1]))) // 2
-    left, right = slices(a, bits), slices(np.ldexp(x, -columns), bits)
-    total = np.ldexp(-np.eye(*x.shape[1:]), -rows - columns)
+    left, right = slices(a, bits), slices(x * columns, bits)
+    total = -np.eye(*x.shape[1:]) * rows * columns
     lost = np.zeros_like(total)
     for i, j in ((0, 0), (0, 1), (1, 0), (0, 2), (1, 1), (2, 0)):
-        product = left[i] @ right[j] * 2.0 ** (-(i + j + 2) * bits)
+        product = left[i] @ right[j]
+        product *= 2.0 ** (-(i + j + 2) * bits)
         before, total = total, total + product
         kept = total - before
         lost += (before - (total - kept)) + (product - kept)
-    result = np.ldexp(total + lost, rows + columns)
+    result = (total + lost) / rows / columns
     return result[:, : x.shape[2]] + 1j * result[:, x.shape[2] :] if complex_ else result
 
 
@@ -259,6 +275,7 @@ def reference(a):
 
 def errors(a, x, exact=None):
     """The norms of X - inverse of A, AX - I and XA - I, for each matrix, once the largest element of A is about 1."""
+    a, x = wide(a), wide(x)
     size = scale(a)
     a, x = a * size, x / size
     right, left = times_minus_identity(a, x), times_minus_identity(x, a)
@@ -272,15 +289,14 @@ def errors(a, x, exact=None):
     return np.stack([norm(z).astype(float) for z in (difference, right, left)])
 
 
-def propagated(l, u, by_columns):
-    """The same norms by the analysis of the method, if each sum of products has one random rounding error.
+def propagated(lower, upper, by_columns):
+    """What `errors` gives, by the analysis of the method, if each sum of products has one random rounding error.
 
-    A + dA = L U, Y U = I + E (or U Y = I + E, by columns), X L = Y + F: to first order X - inverse of A, AX - I and XA - I
-    are the sums of products with one error each (Higham, chapters 9 and 14); of independent ones the squares add up.
+    A + dA = L U, Y U = I + E (or U Y = I + E, by columns), X L = Y + F. To first order X - inverse of A, AX - I and XA - I
+    are sums of products with one of these errors (Higham, chapters 9 and 14); of independent ones the squares add up.
     """
-    y, k = np.linalg.inv(u), np.linalg.inv(l)
-    a, x = l @ u, y @ k
-    a, l, u, x, y, k = (np.abs(z) ** 2 for z in (a, l, u, x, y, k))
+    y, k = np.linalg.inv(upper), np.linalg.inv(lower)
+    a, l, u, x, y, k = (np.abs(z) ** 2 for z in (lower @ upper, lower, upper, y @ k, y, k))  # noqa: E741
     d, f = l @ u, x @ l
     if by_columns:
         e = u @ y
@@ -291,32 +307,101 @@ def propagated(l, u, by_columns):
     return np.stack([np.sqrt(np.sum(z, axis=(1, 2))) for z in sums])
 
 
-def propagated_cholesky(l):
-    """A + dA = L L^H, L^H V = I + E, X = V V^H + F; likewise (Higham, chapters 10 and 14)."""
-    v = adjoint(np.linalg.inv(l))
-    a, x = l @ adjoint(l), v @ adjoint(v)
-    a, x, l, v = (np.abs(z) ** 2 for z in (a, x, l, v))
-    lt, vt = adjoint(l), adjoint(v)
-    e, f, d = lt @ v, v @ vt, l @ lt
-    e = e + adjoint(e)
-    sums = v @ e @ vt + f + x @ d @ x, l @ e @ vt + a @ f + d @ x
+def propagated_cholesky(lower):
+    """The same for A + dA = L L^H, L^H V = I + E, X = V V^H + F (chapters 10 and 14)."""
+    v = adjoint(np.linalg.inv(lower))
+    a, x, l, v = (np.abs(z) ** 2 for z in (lower @ adjoint(lower), v @ adjoint(v), lower, v))  # noqa: E741
+    d, e, f = l @ transposed(l), transposed(l) @ v, v @ transposed(v)
+    e = e + transposed(e)
+    sums = v @ e @ transposed(v) + f + x @ d @ x, l @ e @ transposed(v) + a @ f + d @ x
     forward, residual = (np.sqrt(np.sum(z, axis=(1, 2))) for z in sums)
     return np.stack([forward, residual, residual])
 
 
 def bounds(a, structure):
-    """For each method that fits, what its errors may be, without constant and unit roundoff."""
+    """For each method that fits, how large `errors` may be, without constant and eps."""
+    a = wide(a)
+    a = a * scale(a)
     if structure == "pos":
         return [propagated_cholesky(np.linalg.cholesky(a))]
-    if "triangular" in structure:
-        l, u = np.broadcast_to(np.eye(a.shape[1]), a.shape), a
-        if structure == "lower triangular":
-            u = np.swapaxes(u, 1, 2)
-        found = [propagated(l, u, by_columns) for by_columns in (False, True)]
-        return found if structure == "upper triangular" else [b[[0, 2, 1]] for b in found]
-    l, u = scipy.linalg.lu(a, permute_l=True)
-    if structure == "gen":
-        return [propagated(l, u, by_columns) for by_columns in (False, True)]
-    forward, right, left = propagated(l, u, True)
+    if structure in ("upper triangular", "lower triangular", "diagonal"):
+        lower, upper = np.broadcast_to(np.eye(a.shape[1]), a.shape), a
+    else:
+        lower, upper = scipy.linalg.lu(a, permute_l=True)
+    if structure == "lower triangular":
+        return [propagated(lower, transposed(upper), by_columns)[[0, 2, 1]] for by_columns in (False, True)]
+    if structure not in ("sym", "her"):
+        return [propagated(lower, upper, by_columns) for by_columns in (False, True)]
+    forward, right, left = propagated(lower, upper, True)  # the mean of the inverse and its transpose has both
     mean = np.sqrt((right**2 + left**2) / 2)
     return [np.stack([forward, mean, mean])]
+
+
+def substitute(lower, b):
+    """Z of L Z = B, row by row."""
+    z = np.zeros_like(b)
+    for i in range(b.shape[1]):
+        z[:, i] = (b[:, i] - np.einsum("nk,nkj->nj", lower[:, i, :i], z[:, :i])) / lower[:, i, i, None]
+    return z
+
+
+def substitute_back(upper, b):
+    """Z of U Z = B."""
+    return substitute(upper[:, ::-1, ::-1], b[:, ::-1])[:, ::-1]
+
+
+def textbook(a, structure):
+    """The inverse by the method that the engines have, step by step."""
+    one = np.broadcast_to(np.eye(a.shape[1], dtype=a.dtype), a.shape)
+    if structure == "pos":
+        v = substitute_back(adjoint(np.linalg.cholesky(a)), one)
+        return v @ adjoint(v)
+    if structure == "lower triangular":
+        return substitute(a, one)
+    if structure in ("upper triangular", "diagonal"):
+        return transposed(substitute(transposed(a), one))
+    order, lower, upper = scipy.linalg.lu(a)
+    y = transposed(substitute(transposed(upper), one)) if structure == "gen" else substitute_back(upper, one)
+    x = transposed(substitute_back(transposed(lower), transposed(y))) @ transposed(order)
+    return x if structure == "gen" else (x + (adjoint(x) if structure == "her" else transposed(x))) / 2
+
+
+def determinant(a):
+    if a.shape[1] == 0:
+        return np.ones(len(a), a.dtype)
+    rest = [np.delete(a[:, 1:], j, axis=2) for j in range(a.shape[1])]
+    return sum((-1) ** j * a[:, 0, j] * determinant(b) for j, b in enumerate(rest))
+
+
+def closed_form(a):
+    """Cofactors over the determinant."""
+    m = a.shape[1]
+    minors = [[determinant(np.delete(np.delete(a, i, 1), j, 2)) * (-1) ** (i + j) for i in range(m)] for j in range(m)]
+    return np.moveaxis(np.array(minors), 2, 0) / determinant(a)[:, None, None]
+
+
+def explicit_blocks(a, width=4):
+    """Gauss-Jordan elimination with the inverses of blocks on the diagonal."""
+    x = a.copy()
+    for k in range(0, a.shape[1], width):
+        block = slice(k, k + width)
+        inverse = np.linalg.inv(x[:, block, block])
+        row, column = inverse @ x[:, block], x[:, :, block].copy()
+        column[:, block] = 0
+        x -= column @ row
+        x[:, block], x[:, :, block] = row, -column @ inverse
+        x[:, block, block] = inverse
+    return x
+
+
+def one_triangle(a):
+    """The lower triangle of the inverse, and its mirror image."""
+    return hermitian(textbook(a, "gen"))
+
+
+def other_factor(a):
+    """Cholesky's method with V from V L^H = I instead of L^H V = I."""
+    v = transposed(
+        substitute(np.conj(np.linalg.cholesky(a)), np.broadcast_to(np.eye(a.shape[1], dtype=a.dtype), a.shape))
+    )
+    return v @ adjoint(v)
