@@ -27,11 +27,11 @@ from conftest import BUILDS
 import stackinv
 from stackinv import _core
 
-# An error may be this many eps times what independent rounding errors of one eps lead to. In a million draws of all
-# families the largest was 3.8, in the median 0.1 to 2.
+# An error may be this many eps times what independent rounding errors of one eps lead to. The largest seen was 3.8.
 CONSTANT = 8
-# The medians of all orders may in the geometric mean be this many times those of LAPACK.
-LEVEL = 2
+# The medians of all orders and types may in the geometric mean be this many times those of LAPACK. OpenBLAS's own
+# kernels differ by up to 1.2 in it, and other matrices change it by 0.1; what is without FMA rounds twice.
+LEVEL = dict.fromkeys(BUILDS, 2) | {"baseline": 2.5}
 SMALL = 0.05  # in eps |A| |X|: what is smaller counts as this
 
 
@@ -72,9 +72,9 @@ def check(structure, name, seed):
                 x = inverse(a, structure, engine, build)
                 found = errors(a, x, exact)
                 assert np.all(within(found, limits, eps)), (engine, build, dtype, m, found / eps / limits)
-                levels[engine, build, dtype].append(np.log(units(found, a, x) / theirs))
-    for run, ratios in levels.items():
-        assert np.all(np.exp(np.mean(ratios, axis=0)) <= LEVEL), (run, np.exp(ratios))
+                levels[engine, build].append(np.log(units(found, a, x) / theirs))
+    for (engine, build), ratios in levels.items():
+        assert np.all(np.exp(np.mean(ratios, axis=0)) <= LEVEL[build]), (engine, build, np.exp(ratios))
 
 
 @pytest.fixture
@@ -128,4 +128,4 @@ def test_worse_methods_are_found_out(method, seed, lapack_engine):
                 found = errors(a, x, exact)
                 level = units(found, a, x) / units(errors(a, y := inverse(a, structure, "lapack"), exact), a, y)
             assert np.mean(within(found, bounds(a, structure), np.finfo(a.dtype).eps)) < 0.5, (name, m)
-            assert not np.all(level <= LEVEL), (name, m)
+            assert not np.all(level <= max(LEVEL.values())), (name, m)
