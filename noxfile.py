@@ -129,6 +129,20 @@ def instruction_set(session: nox.Session, without: str) -> None:
 
 
 @nox.session(python="3.11", default=False)
+def oracles(session: nox.Session) -> None:
+    """Run what compares with NumPy or LAPACK with each kernel of OpenBLAS and each instruction set."""
+    session.install(".[test]")
+    session.run("python", "tests/oracles.py", *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
+def nightly(session: nox.Session) -> None:
+    """Run the tests that take too long for each change."""
+    session.install(".[test]")
+    session.run("pytest", "--nightly", "-m", "nightly", *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
 @nox.parametrize("name", ["address", "undefined"], ids=["address", "undefined"])
 def sanitizer(session: nox.Session, name: str) -> None:
     """Run the tests on a build with GCC's AddressSanitizer or UndefinedBehaviorSanitizer."""

@@ -20,6 +20,16 @@ settings.load_profile("default")
 def pytest_addoption(parser):
     parser.addoption("--load-seconds", type=float, default=4, help="how long many threads call at once")
     parser.addoption("--all-guards", action="store_true", help="guard pages for every order up to 70 and remainder")
+    parser.addoption("--seed", type=int, default=0, help="other matrices for the tests of accuracy")
+    parser.addoption("--nightly", action="store_true", help="also what takes too long for each change")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what is marked nightly, unless it is asked for."""
+    if config.getoption("--nightly"):
+        return
+    config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("nightly")])
+    items[:] = [item for item in items if not item.get_closest_marker("nightly")]
 
 
 INTEGERS = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"]

@@ -1,0 +1,93 @@
+"""Run the tests that compare with NumPy or LAPACK under each kernel of OpenBLAS and each instruction set of ours.
+
+`python tests/oracles.py [pytest's options]` prints a table, and fails if anything in it has.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import groupby, product
+from pathlib import Path
+
+from stackinv import _core
+
+HERE = Path(__file__).parent
+KERNELS = ["Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX"]
+DISABLED = {"AVX512": "", "AVX2": "AVX512", "baseline": "AVX512 AVX2"}
+BUILDS = [name for name, _, runs_here in _core.builds() if runs_here]
+# What of a module does not go through all instruction sets by itself: nothing, or pytest's expression for it.
+LOOPS = {
+    "test_accuracy.py": None,
+    "test_structures.py": "not (lanes or blocked or lapack)",
+    "test_singular.py": "not flags",
+    "test_parity.py": "",
+}
+
+# What NumPy's and SciPy's BLAS really use, once they have done something: a processor may not have the instructions.
+USED = """
+import json, numpy, scipy.linalg, threadpoolctl
+a = numpy.eye(300) + numpy.ones((300, 300))
+numpy.linalg.inv(a), scipy.linalg.inv(a)
+print(json.dumps([lib.get("architecture") for lib in threadpoolctl.threadpool_info() if lib["user_api"] == "blas"]))
+"""
+
+
+def python(arguments, kernel, disabled=""):
+    environment = os.environ | {"STACKINV_DISABLE_CPU_FEATURES": disabled, "OPENBLAS_NUM_THREADS": "1"}
+    if kernel:
+        environment["OPENBLAS_CORETYPE"] = kernel
+    return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+
+def used(kernel):
+    """The kernels in use where this one is asked for; none if it cannot run here."""
+    process = python(["-c", USED], kernel)
+    return set(json.loads(process.stdout)) - {None} if process.returncode == 0 else set()
+
+
+def runnable():
+    """The kernels that run here, each once; without OpenBLAS the BLAS as it is."""
+    found = {}
+    for kernel in KERNELS:
+        names = used(kernel)
+        if names == {kernel}:
+            found[kernel] = kernel
+        else:
+            print(f"{kernel}: {'is ' + ', '.join(names) + ' here' if names else 'does not run here'}")
+    return found or {"": "as it is"}
+
+
+def run_tests(job, options):
+    """What the table says of a module of tests, and the output if one failed."""
+    (kernel, _), build, name = job
+    expression = "" if build == BUILDS[0] else LOOPS[name]
+    if expression is None:
+        return "all above", ""
+    arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / name), "-k", expression, *options]
+    process = python(arguments, kernel, DISABLED[build])
+    counts = dict.fromkeys(("passed", "failed", "error"), 0)
+    counts |= {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error)", process.stdout)}
+    failed = max(counts["failed"] + counts["error"], int(process.returncode != 0))
+    return f"{counts['passed']}/{failed}", (process.stdout + process.stderr if failed else "")
+
+
+def main(options):
+    jobs = list(product(runnable().items(), BUILDS, LOOPS))
+    print("OpenBLAS, stackinv: passed/failed", *LOOPS, sep=" | ", flush=True)
+    outputs = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = pool.map(partial(run_tests, options=options), jobs)
+        for ((_, title), build), row in groupby(zip(jobs, results, strict=True), lambda pair: pair[0][:2]):
+            cells, found = zip(*(result for _, result in row), strict=True)
+            print(f"{title}, {build}", *cells, sep=" | ", flush=True)
+            outputs += filter(None, found)
+    print(*outputs, sep="\n")
+    return bool(outputs)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
