@@ -32,6 +32,11 @@ def pytest_collection_modifyitems(config, items):
     items[:] = [item for item in items if not item.get_closest_marker("nightly")]
 
 
+def or_nightly(values, now):
+    """Parameters of a test, all but those in `now` only at night."""
+    return [value if value in now else pytest.param(value, marks=pytest.mark.nightly) for value in values]
+
+
 INTEGERS = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"]
 
 

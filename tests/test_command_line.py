@@ -15,6 +15,7 @@ from conftest import (
     assert_inverses,
     has_structure,
     hide_unread,
+    or_nightly,
     structured,
     well_conditioned,
 )
@@ -329,7 +330,7 @@ def test_compare_reports_a_contender_that_hangs_or_dies(tmp_path):
     assert "M = 4: failed (out of luck)" in table
 
 
-@pytest.mark.parametrize("structure", ["gen", *STRUCTURES])
+@pytest.mark.parametrize("structure", or_nightly(["gen", *STRUCTURES], ["pos", "lower triangular"]))
 def test_contender_measures_what_it_says(structure):
     """Each is timed alone, in the order given, with a line a size."""
     script = _compare.__file__.replace("_compare", "_contender")
@@ -356,6 +357,7 @@ def test_contenders_invert_what_they_are_said_to(structure, dtype):
         np.testing.assert_allclose(_contender.inverse(name, structure, a)(), np.linalg.inv(a), atol=1e-9)
 
 
+@pytest.mark.nightly
 def test_compare_by_structure_and_type(capsys):
     options = ["--workers", "1", "--assume-a", "pos", "--dtype", "complex64"]
     assert _cli.main(["compare", "--m", "3", "--stack-bytes", "2000", *options]) == 0

@@ -310,6 +310,7 @@ def test_a_worker_killed_at_work(on_cluster, tmp_path):
     on_cluster.wait_for_workers(4, timeout=60)
 
 
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore")
 def test_a_stack_larger_than_the_clusters_memory_from_disk_to_disk(on_cluster, tmp_path):
     m, matrices = 50, 400

@@ -17,6 +17,7 @@ import stackinv
 ROOT = Path(__file__).parents[1]
 PUBLIC = [name for name in stackinv.__all__ if callable(getattr(stackinv, name))]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MINUTES = ("benchmarking", "install")  # what they take to run
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 RUN = ("python", "pycon", "console")  # `sh` has commands for a clone of the repository, such as installing
 
@@ -66,7 +67,12 @@ def test_code_of_the_page_is_from_its_script(page):
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if code(page) and not is_about_a_script(page)], ids=lambda page: page.stem
+    "page",
+    [
+        pytest.param(page, id=page.stem, marks=[pytest.mark.nightly] * (page.stem in MINUTES))
+        for page in PAGES
+        if code(page) and not is_about_a_script(page)
+    ],
 )
 def test_code_of_the_page_runs(page, tmp_path):
     (tmp_path / "page.py").write_text(SESSION + code(page))
@@ -124,6 +130,7 @@ def test_every_public_function_has_an_example(name):
         assert ">>>" in getattr(stackinv, name).__doc__
 
 
+@pytest.mark.nightly
 def test_tables_and_plots_without_some_contenders(tmp_path):
     for part in ("README.md", "bench", "docs"):
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import BUILDS, NATIVE, STRUCTURES, assert_inverses, structured, well_conditioned
+from conftest import BUILDS, NATIVE, STRUCTURES, assert_inverses, or_nightly, structured, well_conditioned
 from test_parity import VIEWS
 
 import stackinv
@@ -20,7 +20,7 @@ ORDERS = {
 }
 
 
-@pytest.mark.parametrize("dtype", NATIVE)
+@pytest.mark.parametrize("dtype", or_nightly(NATIVE, ["f8", "c16"]))
 def test_every_order_and_length(dtype, engine):
     """Against NumPy; and the same bits wherever a matrix is, whoever its neighbours are and however full its tile."""
     for m in ORDERS[engine]:

@@ -109,8 +109,8 @@ include "lapack.pxi"
 include "diagonal.pxi"
 
 
-# How many bytes of results are taken at a time: a large page of memory, which threads would wait for each other to fill,
-# and less where they take as long.
+# Bytes of results that are taken at a time: a large page of memory, which threads would wait for each other to fill, or
+# less where that takes long.
 cdef Py_ssize_t CHUNK_BYTES = 2 << 20
 cdef Py_ssize_t CHUNK_BYTES_OF_LAPACK = 128 << 10
 # After so long all threads leave off, to look at signals and to call the callback. The time decides, and no estimate.

@@ -178,10 +178,13 @@ cdef void write_all(const Stack *s, char *at, double value) noexcept nogil:
         write_rows(s, at, 0, s.m, value)
 
 
-cdef void average_triangles(const real *_, char *at, Py_ssize_t row, Py_ssize_t column, Py_ssize_t first, Py_ssize_t last,
-                            int parts, bint conjugate) noexcept nogil:
-    """Make a result exactly symmetric or Hermitian that is so but for rounding: rows first to last - 1, up to the diagonal,
-    and the columns that mirror them.
+cdef void average_triangles(
+    const real *_, char *at, Py_ssize_t row, Py_ssize_t column, Py_ssize_t first, Py_ssize_t last, int parts,
+    bint conjugate,
+) noexcept nogil:
+    """Make a result exactly symmetric or Hermitian that is so but for rounding.
+
+    Rows first to last - 1 up to the diagonal, and the columns that mirror them.
 
     The mean of both triangles has residuals as small as theirs, which one of them in place of both has not.
     """
@@ -206,7 +209,7 @@ cdef void average_triangles(const real *_, char *at, Py_ssize_t row, Py_ssize_t 
 
 
 cdef void make_symmetric(const Stack *s, char *at, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """What the engines for general matrices leave to do for symmetric ones, in rows first to last - 1 and their columns."""
+    """What the engines for general matrices leave to do for symmetric ones: rows first to last - 1, and their columns."""
     cdef bint conjugate = s.structure == HERMITIAN
     if conjugate or s.structure == SYMMETRIC:
         if s.out_single:
