@@ -209,7 +209,7 @@ cdef void average_triangles(
 
 
 cdef void make_symmetric(const Stack *s, char *at, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """What the engines for general matrices leave to do for symmetric ones: rows first to last - 1, and their columns."""
+    """What engines for general matrices leave to do for symmetric ones: rows first to last - 1, and their columns."""
     cdef bint conjugate = s.structure == HERMITIAN
     if conjugate or s.structure == SYMMETRIC:
         if s.out_single:

@@ -136,14 +136,14 @@ INLINE void NAME(multiply_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, co
         UNROLLED (c, 0, TILE_COLUMNS)
             sum[s][c] = NAME(zero)();
     while (k < end) {
-        const E *strip = b + k / WIDTH * ld;
-        const int last = k / WIDTH * WIDTH + WIDTH < end ? k / WIDTH * WIDTH + WIDTH : end;
+        const int lane = (unsigned)k % WIDTH, whole = k - lane + WIDTH, last = whole < end ? whole : end;
+        const E *strip = b + (unsigned)k / WIDTH * ld;
 #if defined(__GNUC__)
         for (int line = 0; line < (int)(TILE_COLUMNS * sizeof(E)); line += 64)
             __builtin_prefetch((const char *)(strip + ld) + line);
 #endif
         for (; k < last; k++) {
-            const REAL *y = (const REAL *)strip + k % WIDTH;
+            const REAL *y = (const REAL *)strip + (unsigned)k % WIDTH;
             E x[TILE_STRIPS];
             UNROLLED (s, 0, strips)
                 x[s] = a[s * ld + k];
