@@ -293,6 +293,7 @@ def test_show_config_refuses_other_modes():
         stackinv.show_config("json")
 
 
+@pytest.mark.nightly
 def test_compare(tmp_path, capsys):
     plot = tmp_path / "times.svg"
     options = ["--m", "2,30", "--stack-bytes", "20000", "--workers", "1", "--plot", str(plot)]

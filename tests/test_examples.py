@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import or_nightly
 
 import stackinv
 
@@ -25,7 +26,10 @@ def run(tmp_path, name, *arguments):
     ).stdout
 
 
-@pytest.mark.parametrize("name", ["kalman_bank", "mahalanobis_outliers", "structure_tensor", "visual_odometry"])
+PICTURES = ["kalman_bank", "mahalanobis_outliers", "structure_tensor", "visual_odometry"]
+
+
+@pytest.mark.parametrize("name", or_nightly(PICTURES, ["structure_tensor", "visual_odometry"]))
 def test_draws_and_has_numpys_results(name, tmp_path):
     output = run(tmp_path, name, "picture.png")
     assert "equal to rounding" in output

@@ -7,14 +7,14 @@ import time
 
 import numpy as np
 import pytest
-from conftest import run, well_conditioned
+from conftest import or_nightly, run, well_conditioned
 
 from stackinv import _cli
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="POSIX, and /proc")
 
 
-@pytest.mark.parametrize("engine", ["lanes", "blocked"])
+@pytest.mark.parametrize("engine", or_nightly(["lanes", "blocked"], ["blocked"]))
 def test_fork_at_random_moments(engine):
     """Of threads that start, share out work, wait and end; the child calls with threads of its own.
 

@@ -154,7 +154,8 @@ def test_decimal_is_numpys_error():
             function(np.array([[decimal.Decimal(1)]]))
 
 
-@pytest.mark.parametrize("name", [name for name in ("torch",) if name in INPUTS])
-def test_torch_that_requires_a_gradient_is_its_own_error(name):
-    with pytest.raises(RuntimeError, match="Can't call numpy"):
-        stackinv.inv(INPUTS[name]().requires_grad_())
+if "torch" in INPUTS:
+
+    def test_torch_that_requires_a_gradient_is_its_own_error():
+        with pytest.raises(RuntimeError, match="Can't call numpy"):
+            stackinv.inv(INPUTS["torch"]().requires_grad_())
