@@ -17,7 +17,7 @@ import stackinv
 ROOT = Path(__file__).parents[1]
 PUBLIC = [name for name in stackinv.__all__ if callable(getattr(stackinv, name))]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-MINUTES = ("README", "benchmarking", "install")  # what they take to run
+MINUTES = ("README", "benchmarking", "install", "pipelines")  # what they take to run
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 RUN = ("python", "pycon", "console")  # `sh` has commands for a clone of the repository, such as installing
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import joblib
 import pytest
-from conftest import assert_inverses, run, well_conditioned
+from conftest import assert_inverses, or_nightly, run, well_conditioned
 
 import stackinv
 
@@ -169,8 +169,8 @@ def test_joblib(backend):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("environment", [{}, {"STACKINV_NUM_THREADS": "2"}], ids=["by default", "told otherwise"])
-@pytest.mark.parametrize("kind", ["pool", "executor", "loky", "dask"])
-@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+@pytest.mark.parametrize("kind", or_nightly(["pool", "executor", "loky", "dask"], ["executor", "loky"]))
+@pytest.mark.parametrize("method", or_nightly(["fork", "forkserver", "spawn"], ["fork", "forkserver"]))
 def test_each_process_of_a_pool_uses_one_thread_unless_told_otherwise(kind, method, environment):
     script = Path(__file__).with_name("pools.py")
     output = subprocess.check_output([sys.executable, script, kind, method], env=os.environ | environment, timeout=120)
