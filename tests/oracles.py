@@ -1,8 +1,8 @@
 """Run the tests that compare with NumPy or LAPACK under each kernel of OpenBLAS and each instruction set of ours.
 
-`python tests/oracles.py [--brief] [pytest's options]` prints a table, and fails if anything in it has. With --brief, for
-each change: without the kernel that the BLAS chooses by itself, which all other tests have, and with the tests of behaviour
-for each kernel and for each instruction set, but not for all pairs.
+`python tests/oracles.py [--brief] [pytest's options]` prints a table, and fails if anything in it has. With --brief,
+for each change: without the kernel that the BLAS chooses by itself, which all other tests have, and with the tests of
+behaviour for each kernel and for each instruction set, but not for all pairs.
 """
 
 import json
