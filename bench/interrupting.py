@@ -1,8 +1,9 @@
 """How long Ctrl-C takes on work of hours, and in the midst of one large matrix, by order.
 
-python bench/interrupting.py [--times 20] [--busy 0]
+python bench/interrupting.py [--times 20] [--busy 0] [--within 10] [--orders 1000 4000]
 
-With --busy, so many other processes on each core take their share of it.
+With --busy, so many other processes on each core take their share of it. Ctrl-C comes within so many seconds, or within
+the time of a call if that is less.
 """
 
 import argparse
@@ -52,6 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--busy", type=int, default=0)
+    parser.add_argument("--within", type=float, default=10)
     parser.add_argument("--orders", type=int, nargs="*", default=[*ORDERS, *LARGE])
     options = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
@@ -69,10 +71,10 @@ def main() -> None:
                 seconds = 0.5
                 if a.ndim == 2:
                     start = time.perf_counter()
-                    stackinv.inv(a, out=out, workers=workers)
+                    delay(a, out, workers, options.within)
                     seconds = time.perf_counter() - start
                 report(
-                    f"M = {m}, workers = {workers}, {seconds:.2f} s a call",
+                    f"M = {m}, workers = {workers}",
                     [delay(a, out, workers, rng.uniform(0, 0.95 * seconds)) for _ in range(options.times)],
                 )
     finally:
