@@ -17,7 +17,7 @@ ORDERS_STRUCTURED = {
     "f4": {"lanes": [3, 9, 33], "blocked": [40]},
     "c8": {"lanes": [4, 24], "blocked": [40]},
 }
-DOUBLE_ONLY = ("1e8", "1e12", "1e14", "Hilbert", "huge")  # what single precision cannot hold
+DOUBLE_ONLY = ("1e8", "1e12", "1e14", "covariance", "Hilbert", "huge")  # what single precision cannot hold
 
 
 def count(m):

@@ -116,7 +116,7 @@ static bool wait_until(const int *what, int value, time_limit *limit)
             relax();
         else
             sched_yield();
-        if (spins % 1000 == 0 && time_is_up(limit))
+        if ((spins % 1000 == 0 || spins > 10000) && time_is_up(limit)) /* others may take milliseconds of each yield */
             return look(what) >= value;
     }
     return true;
