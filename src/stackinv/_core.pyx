@@ -114,7 +114,7 @@ include "diagonal.pxi"
 cdef Py_ssize_t CHUNK_BYTES = 2 << 20
 cdef Py_ssize_t CHUNK_BYTES_OF_LAPACK = 128 << 10
 # After so long all threads leave off, to look at signals and to call the callback. The time decides, and no estimate.
-cdef double TURN_SECONDS = 0.05
+cdef double TURN_SECONDS = 0.03
 
 
 def override_turn(seconds):
