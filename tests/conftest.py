@@ -1,5 +1,6 @@
 """What several test modules share."""
 
+import signal
 import subprocess
 import sys
 import textwrap
@@ -12,6 +13,9 @@ from stackinv import _core
 
 NATIVE = ["f4", "f8", "c8", "c16"]
 BUILDS = [name for name, _, runs_here in _core.builds() if runs_here]
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell; child processes would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 settings.register_profile("default", max_examples=500, deadline=None)
 settings.register_profile("long", max_examples=20_000, deadline=None)
 settings.load_profile("default")

@@ -249,3 +249,34 @@ def test_one_matrix_with_out():
 
 def test_general_is_gen():
     assert_inverses(stackinv.inv(A, assume_a="general"), A)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16", "i8", "?", ">f8"])
+@pytest.mark.parametrize(
+    ("shape", "strides"), [((5, 2, 2), (0, 2, 1)), ((2, 3, 2, 2), (4, 0, 2, 1)), ((5, 2, 2), (1, 5, 1))]
+)
+def test_the_last_inverse_is_in_an_out_whose_matrices_share_memory(dtype, shape, strides):
+    a = well_conditioned(shape, dtype)
+    expected = stackinv.inv(a)
+    memory = np.zeros(99, expected.dtype)
+    out = np.lib.stride_tricks.as_strided(memory, shape, [memory.itemsize * step for step in strides])
+    one_by_one = np.zeros_like(memory)
+    goal = np.lib.stride_tricks.as_strided(one_by_one, shape, out.strides)
+    for index in np.ndindex(shape[:-2]):
+        goal[index] = expected[index]
+    assert stackinv.inv(a, out=out) is out
+    np.testing.assert_array_equal(memory, one_by_one)
+
+
+@pytest.mark.parametrize(
+    "a", [[[1, 2], [3, 4]], ((2, 0), (1, 1)), [[[1, 2], [3, 4]]] * 3, [[True, False], [True, True]]]
+)
+@pytest.mark.parametrize("dtype", [None, "i1", "u8", "f4", "c16"])
+def test_small_stacks_of_whatever(a, dtype):
+    a = a if dtype is None else np.array(a, dtype)
+    expected = np.linalg.inv(a)
+    result = stackinv.inv(a)
+    assert (result.dtype, result.shape) == (expected.dtype, expected.shape)
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
+    with pytest.raises(stackinv.SingularMatrixError):
+        stackinv.inv(np.multiply(a, 0))

@@ -10,7 +10,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import NATIVE, STRUCTURES, structured, well_conditioned
+from conftest import NATIVE, STRUCTURES, run, structured, well_conditioned
 from distributed import Client, LocalCluster
 from scipy.sparse import csr_array
 
@@ -326,3 +326,25 @@ def test_a_stack_larger_than_the_clusters_memory_from_disk_to_disk(on_cluster, t
     expected = stackinv.inv(a)
     worst = abs(inverse.reshape(blocks, matrices, m, m) * scale[:, None, None, None] - expected).max()
     assert worst.compute() < 1e-12
+
+
+def test_arrays_of_expressions():
+    """What dask's arrays are where its query planning is on."""
+    code = """
+import warnings
+warnings.simplefilter("error")
+import dask, dask.array as da, numpy as np, stackinv
+a = np.arange(10)[:, None, None] + 9 * np.eye(3)
+x = da.from_array(a, chunks=(4, 3, 3))
+out = da.zeros((10, 3, 3), dtype="f4")
+with dask.config.set(scheduler="synchronous"):
+    for y in (x, x.rechunk((4, 2, 2))):
+        inverse, info, rcond = stackinv.inv_ex(y)
+        assert np.allclose(stackinv.inv(y).compute(), np.linalg.inv(a))
+        assert np.allclose(inverse.compute(), np.linalg.inv(a)) and info.compute().shape == rcond.compute().shape == (10,)
+        assert stackinv.inv(y, out=out) is out
+        assert out.dtype == "f4" and np.allclose(out.compute(), np.linalg.inv(a), atol=1e-6)
+print(type(x).__module__)
+"""
+    module = run(code, env=os.environ | {"DASK_ARRAY__QUERY_PLANNING": "True"})
+    assert module.startswith("dask.array._array_expr")

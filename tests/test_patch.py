@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import assert_inverses, well_conditioned
+from conftest import assert_inverses, run, well_conditioned
 from numpy.linalg import inv as bound_before
 
 import stackinv
@@ -281,3 +281,21 @@ print(kind(before), kind(np.linalg.inv))
         "LinAlgError",
         "LinAlgError",
     ]
+
+
+def test_errors_after_a_reload_are_of_the_class_that_is_there_now():
+    code = """
+import importlib, pickle
+import numpy as np, stackinv
+importlib.reload(np.linalg._linalg)
+importlib.reload(np.linalg)
+with stackinv.patch_numpy():
+    for inv in (np.linalg.inv, stackinv.inv):
+        try:
+            inv(np.zeros((2, 2)))
+        except np.linalg.LinAlgError as error:
+            again = pickle.loads(pickle.dumps(error))
+            assert type(again) is type(error) and str(error) == "Singular matrix"
+            print(type(error).__name__, isinstance(error, stackinv.SingularMatrixError))
+"""
+    assert run(code) == "SingularMatrixError True\n" * 2

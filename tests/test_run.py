@@ -1,7 +1,10 @@
 """`stackinv run`: as if python itself had been called, but for numpy.linalg.inv."""
 
+import ast
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -9,6 +12,8 @@ import zipapp
 from pathlib import Path
 
 import pytest
+
+import stackinv
 
 PYTHON = [sys.executable]
 RUN = [sys.executable, "-m", "stackinv", "run"]
@@ -213,20 +218,133 @@ def test_closed_streams(closed, call):
         assert call("sh", "-c", command).returncode == 0
 
 
-def test_a_python_without_stackinv_runs_unpatched(tmp_path, call):
-    (tmp_path / "script.py").write_text("""
+WITHOUT = """
 import sys
 class Without:
     def find_spec(self, name, path=None, target=None):
         if name == "stackinv":
-            raise ModuleNotFoundError(name)
+            raise ModuleNotFoundError("No module named 'stackinv'")
 sys.meta_path.insert(1, Without())
 import numpy as np
-np.linalg.inv(np.zeros((2, 2)))
-""")
-    expected = call(*PYTHON, "script.py")
-    assert "LinAlgError: Singular matrix\n" in expected.stderr
-    assert outcome(call(*RUN, "script.py")) == outcome(expected)
+"""
+
+
+def test_a_python_without_stackinv_says_so_once_when_it_inverts(tmp_path, call):
+    (tmp_path / "script.py").write_text(WITHOUT)
+    assert outcome(call(*RUN, "script.py")) == (0, "", "")
+    (tmp_path / "script.py").write_text(WITHOUT + 3 * "print(np.linalg.inv(np.eye(1)))\n")
+    process = call(*RUN, "script.py")
+    assert (process.returncode, process.stdout) == (0, "[[1.]]\n" * 3)
+    assert re.fullmatch(
+        r"stackinv: numpy.linalg.inv is NumPy's own in process \d+: ModuleNotFoundError: No module named 'stackinv'\n",
+        process.stderr,
+    )
+
+
+def test_nothing_is_imported_before_the_first_call(call):
+    look = "print('stackinv' in sys.modules);"
+    code = f"import sys, numpy as np; {look} np.linalg.inv(np.eye(2)); {look}"
+    assert outcome(call(*RUN, "-c", code)) == (0, "False\nTrue\n", "")
+
+
+def test_two_threads_that_import_at_once(tmp_path, call):
+    (tmp_path / "script.py").write_text(
+        """
+import threading
+def numpy(): import numpy
+def scipy(): import scipy.linalg
+def stackinv(): import stackinv
+threads = [threading.Thread(target=f) for f in (numpy, scipy, stackinv)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+import numpy as np
+"""
+        + NAME
+    )
+    for _ in range(3):
+        process = call(*RUN, "script.py")
+        assert process.stdout.split()[-1] == "SingularMatrixError", process.stderr
+        assert process.stderr == ""
+
+
+def test_two_threads_that_call_first_at_once(call):
+    code = """
+import threading
+import numpy as np
+names = []
+barrier = threading.Barrier(8)
+def first():
+    barrier.wait()
+    try:
+        np.linalg.inv(np.zeros((2, 2)))
+    except np.linalg.LinAlgError as error:
+        names.append(type(error).__name__)
+threads = [threading.Thread(target=first) for _ in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(*names)
+"""
+    process = call(*RUN, "--report", "-c", code)
+    assert process.stdout.split() == ["SingularMatrixError"] * 8, process.stderr
+    assert rows(process)[1]["2"] == (8, 8)
+
+
+def test_finders_of_the_old_protocol(call):
+    code = """
+import sys
+class Old:
+    def find_module(self, name, path=None):
+        return None
+sys.meta_path.insert(0, Old())
+sys.meta_path.append(Old())
+import numpy as np
+"""
+    process = call(*RUN, "-c", code + NAME, PYTHONWARNINGS="ignore")
+    assert process.stdout.split()[-1] == "SingularMatrixError", process.stderr
+
+
+def test_the_first_call_at_the_end_of_the_interpreter(call):
+    code = """
+import numpy as np
+class Last:
+    def __del__(self, inv=np.linalg.inv, a=np.full((1, 1), 4.0)):
+        print(inv(a).item())
+last = Last()
+"""
+    assert outcome(call(*RUN, "-c", code)) == (0, "0.25\n", "")
+
+
+def test_a_path_that_pythonpath_cannot_hold_is_told(tmp_path, call):
+    package = Path(stackinv.__file__).parent
+    (tmp_path / "a:b").mkdir()
+    shutil.copytree(package, tmp_path / "a:b" / "stackinv")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path / 'a:b')!r});"
+    code += "from stackinv import _cli; _cli.main(['run', '-c', 'print(1)'])"
+    process = call(*PYTHON, "-c", code)
+    assert (process.returncode, process.stdout) == (0, "1\n")
+    assert re.match("stackinv: numpy.linalg.inv is not replaced: .*, which PYTHONPATH cannot hold", process.stderr)
+
+
+def other_pythons():
+    """One of each version that is here."""
+    found = {}
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    for path in [*root.glob("versions/*/bin/python"), *Path("/usr/bin").glob("python[23]*[0-9]")]:
+        answer = subprocess.run(
+            [path, "-c", "import sys; print(sys.version_info[:2])"], capture_output=True, check=False
+        )
+        found.setdefault(answer.stdout, str(path))
+    return [path for version, path in found.items() if version]
+
+
+def test_children_of_another_python_keep_what_is_theirs(tmp_path, call):
+    """Their own sitecustomize, and a standard error without a word of ours."""
+    ast.parse((Path(stackinv.__file__).parent / "_run" / "sitecustomize.py").read_text(), feature_version=(3, 4))
+    (tmp_path / "sitecustomize.py").write_text("print('customized')\n")
+    for other in [sys.executable, *other_pythons()]:
+        code = f"import subprocess; print(subprocess.check_output([{other!r}, '-c', 'print(1)'], stderr=-2).decode())"
+        process = call(*RUN, "-c", code, PYTHONPATH=str(tmp_path))
+        assert outcome(process) == (0, "customized\n" * 3 + "1\n\n", ""), other
 
 
 def rows(process):
@@ -281,6 +399,31 @@ sys.exit("the end")
     assert len(table) == 1023 + 2
     assert (table["1"], table["2"], table["7"]) == ((4002, 4001), (2, 1), (2, 1))
     assert table["all"] == (1100 + 2 + 4001, 2 + 4001)
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="POSIX signals")
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        ("os._exit(3)", 3),
+        ("os.abort()", -signal.SIGABRT),
+        ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
+        ("os.kill(os.getppid(), signal.SIGTERM); time.sleep(60)", -signal.SIGTERM),
+        ("os.kill(os.getppid(), signal.SIGINT); time.sleep(60)", -signal.SIGINT),
+        (
+            """signal.signal(signal.SIGUSR1, lambda *_: sys.exit(4))
+os.kill(os.getppid(), signal.SIGUSR1)
+time.sleep(60)""",
+            4,
+        ),
+    ],
+)
+def test_report_however_the_program_ends(end, status, tmp_path, call):
+    code = f"import os, signal, sys, time; import numpy as np; np.linalg.inv(np.eye(3)); {end}"
+    process = call(*RUN, "--report", "-c", code, TMPDIR=str(tmp_path))
+    assert process.returncode == status
+    assert rows(process)[1]["3"] == (1, 1)
+    assert not list(tmp_path.glob("stackinv-*"))
 
 
 def test_report_with_a_signal_handler_that_inverts_too(call):

@@ -1,5 +1,6 @@
 """How many threads a call uses: argument, set_workers, environment, affinity, cgroup quota."""
 
+import math
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import stackinv
-from stackinv import _workers
+from stackinv import _cgroup, _workers
 
 
 def default_in_new_process(environment=None, code="import stackinv; print(stackinv.get_workers())"):
@@ -90,8 +91,9 @@ def test_set_workers_belongs_to_its_thread():
         ({"OMP_NUM_THREADS": " 5, 2"}, "5"),
         ({"OMP_NUM_THREADS": "many"}, str(_workers.available_cpus())),
         ({"OMP_NUM_THREADS": "0"}, str(_workers.available_cpus())),
-        ({"STACKINV_NUM_THREADS": "0"}, "ValueError: STACKINV_NUM_THREADS='0': expected an integer other than 0"),
-        ({"STACKINV_NUM_THREADS": "two"}, "ValueError: STACKINV_NUM_THREADS='two': expected an integer other than 0"),
+        ({"STACKINV_NUM_THREADS": "0"}, str(_workers.available_cpus())),
+        ({"STACKINV_NUM_THREADS": "two"}, str(_workers.available_cpus())),
+        ({"STACKINV_NUM_THREADS": "two", "OMP_NUM_THREADS": "7"}, "7"),
     ],
 )
 def test_environment(environment, expected):
@@ -151,20 +153,20 @@ def test_threadpoolctl_limits_the_default(monkeypatch):
 @pytest.mark.parametrize(
     ("membership", "files", "cores"),
     [
-        ("0::/\n", {}, 1 << 16),
-        ("0::/\n", {"cpu.max": "max 100000"}, 1 << 16),
-        ("0::/\n", {"cpu.max": "150000 100000"}, 2),
+        ("0::/\n", {}, math.inf),
+        ("0::/\n", {"cpu.max": "max 100000"}, math.inf),
+        ("0::/\n", {"cpu.max": "150000 100000"}, 1.5),
         ("0::/a/b\n", {"cpu.max": "max 100000", "a/cpu.max": "300000 100000", "a/b/cpu.max": "max 100000"}, 3),
-        ("0::/a/b\n", {"a/cpu.max": "300000 100000", "a/b/cpu.max": "50000 100000"}, 1),
+        ("0::/a/b\n", {"a/cpu.max": "300000 100000", "a/b/cpu.max": "50000 100000"}, 0.5),
         ("0::/gone\n", {"cpu.max": "400000 100000"}, 4),
         (
             "5:cpu,cpuacct:/docker\n1:memory:/x\n",
             {"cpu,cpuacct/docker/cpu.cfs_quota_us": "250000", "cpu,cpuacct/docker/cpu.cfs_period_us": "100000"},
-            3,
+            2.5,
         ),
-        ("5:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 1 << 16),
-        ("0::/\n", {"cpu.max": "nonsense"}, 1 << 16),
-        (None, {}, 1 << 16),
+        ("5:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, math.inf),
+        ("0::/\n", {"cpu.max": "nonsense"}, math.inf),
+        (None, {}, math.inf),
     ],
 )
 def test_cgroup_quota(tmp_path, membership, files, cores):
@@ -174,7 +176,39 @@ def test_cgroup_quota(tmp_path, membership, files, cores):
         (root / name).write_text(text)
     if membership is not None:
         (tmp_path / "self").write_text(membership)
-    assert _workers.quota(tmp_path / "self", root) == cores
+    assert _cgroup.cores(tmp_path / "self", root) == cores
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "limit"),
+    [
+        ("0::/\n", {}, math.inf),
+        ("0::/a/b\n", {"a/memory.max": "3000", "a/b/memory.max": "max"}, 3000),
+        ("5:memory:/x\n", {"memory/x/memory.limit_in_bytes": "5000"}, 5000),
+        (None, {}, math.inf),
+    ],
+)
+def test_cgroup_memory(tmp_path, membership, files, limit):
+    root = tmp_path / "cgroup"
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    if membership is not None:
+        (tmp_path / "self").write_text(membership)
+    assert _cgroup.memory(tmp_path / "self", root) == limit
+
+
+def test_a_mistake_in_the_environment_is_told_at_import(tmp_path):
+    for text in ("0", "two", "-1000"):
+        process = subprocess.run(
+            [sys.executable, "-c", "import stackinv; stackinv.inv([[1.0]]); print(stackinv.get_workers())"],
+            env={**os.environ, "STACKINV_NUM_THREADS": text},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert int(process.stdout) == _workers.available_cpus()
+        assert process.stderr.count(f"STACKINV_NUM_THREADS={text!r} is ignored: expected an integer other than 0") == 1
 
 
 def test_more_workers_than_any_machine_has():

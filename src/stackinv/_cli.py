@@ -4,26 +4,34 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import os
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 
 import stackinv
-from stackinv import _compare, _inv, _workers
+from stackinv import _cgroup, _compare, _inv, _program, _workers
 from stackinv._npy import StackFile
+from stackinv._output import replaced_when_done
 
-# A stack is worked on in pieces, so that one larger than memory passes through it: such as stay in the cache, larger
-# where a piece lies in as many places of the file as a matrix has numbers.
-_PIECE_BYTES = {"C": 8 << 20, "F": 64 << 20}
+# A stack is worked on in pieces, so that one larger than memory passes through it: such as stay in the cache, ...
+_PIECE_BYTES = {"C": 8 << 20, "F": 1 << 20}
+# ... and, where a piece lies in as many places of a Fortran-ordered file as a matrix has numbers, such as have so much
+# in each of them, as far as this share of memory, or so many bytes, allows.
+_PLACE_BYTES = 32 << 10
+_SHARE = 1 / 8
+_LEAST_SHARE_BYTES = 64 << 20
 
 
 class _UsageError(Exception):
@@ -35,10 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may not fit the terminal's encoding
+    _open_closed_streams()
     arguments, program = _program_apart(sys.argv[1:] if arguments is None else list(arguments))
     options = _parser().parse_args(arguments, argparse.Namespace(program=program))
     try:
-        with _sigterm_as_interrupt():
+        with _signals_as_interrupt():
             options.run(options)
     except _UsageError as error:
         return _fail(error, 2)
@@ -50,32 +59,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else error, 1)
     except (np.linalg.LinAlgError, RuntimeError) as error:
         return _fail(error, 1)
-    except ValueError as error:  # from the environment
-        return _fail(error, 2)
     return 0
 
 
 def _fail(error: object, status: int) -> int:
-    print(f"stackinv: error: {' '.join(str(error).split())}", file=sys.stderr)
+    _say(f"stackinv: error: {' '.join(str(error).split())}")
     return status
 
 
+def _say(text: str) -> None:
+    """To standard error, if there is one."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr)
+
+
+def _open_closed_streams() -> None:
+    """A file of ours must not become the standard error that somebody closed."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+
+
 @contextlib.contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """A polite kill cleans up as Ctrl-C does."""
+def _signals_as_interrupt() -> Iterator[None]:
+    """A polite kill and a terminal that is closed clean up as Ctrl-C does."""
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
 
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
     try:
-        before = signal.signal(signal.SIGTERM, interrupt)
+        for number in numbers:
+            if before[number] != signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, interrupt)
     except ValueError:  # not in the main thread
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -91,9 +118,15 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     invert = commands.add_parser("invert", help="invert the stack in a .npy file, also one larger than memory")
-    invert.add_argument("stack", type=Path, metavar="STACK.npy", help="array of shape (..., M, M)")
     invert.add_argument(
-        "-o", "--output", type=Path, metavar="INVERSE.npy", help="where the result goes (default: STACK.inv.npy)"
+        "stack", type=Path, metavar="STACK.npy", help="array of shape (..., M, M); - reads it from standard input"
+    )
+    invert.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="INVERSE.npy",
+        help="where the result goes (default: STACK.inv.npy); - writes it to standard output, the default with -",
     )
     invert.add_argument("--workers", type=_worker_count, metavar="N", help="threads; -1 is all cores (the default)")
     invert.add_argument(
@@ -207,111 +240,152 @@ def _run_compare(options: argparse.Namespace) -> None:
         print(f"\nDrawn in {options.plot}")
 
 
-def _run(options: argparse.Namespace) -> NoReturn:
-    """Become the Python that runs the program.
-
-    It finds the module `sitecustomize` of stackinv first, and so does every Python that it starts.
-    """
+def _run(options: argparse.Namespace) -> None:
     program = options.program
     first = program[0] if program else "-h"
     if first.startswith("-") and first != "-" and (first[:2] not in ("-m", "-c") or program in (["-m"], ["-c"])):
         given = f", not {first}" if program else ""
         raise _UsageError(f"run: expected SCRIPT.py, -m MODULE or -c CODE{given} (see stackinv run --help)")
-    path = [str(Path(__file__).with_name("_run")), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
     if options.report:
-        environment["STACKINV_REPORT"] = f"{os.getpid()}:{tempfile.mkdtemp(prefix='stackinv-')}"
-    try:
-        os.execve(sys.executable, [sys.executable, *program], environment)
-    finally:
-        if options.report:
-            shutil.rmtree(environment["STACKINV_REPORT"].partition(":")[2])
+        _program.run_and_report(program)
+    _program.become(program)
 
 
 def _invert(options: argparse.Namespace) -> None:
-    with _opened(options.stack) as source:
+    with _opened(options.stack) as file:
+        target = options.output or _default_output(options.stack)
         try:
+            source = StackFile.open(file, str(options.stack))
             result_type = _inv.types(source.dtype, options.dtype)[1]
         except (TypeError, ValueError, SyntaxError) as error:
             raise _UsageError(f"{options.stack}: {error}") from None
-        target = options.output or options.stack.with_suffix(".inv.npy")
-        if target.exists() and not target.is_file():
-            raise _UsageError(f"{target}: not a regular file")
         start = time.perf_counter()
-        with _replaced_when_done(target.resolve()) as part:  # a link stays, what it points to is replaced
-            singular, first, worst = _invert_pieces(source, part, result_type, options)
-            if singular and options.on_singular == "raise":
+        with _output(target) as part:
+            outcome = _invert_pieces(source, StackFile.create(part, str(target), source, result_type), options)
+            if outcome.singular and options.on_singular == "raise":
                 indefinite = " or not positive definite" if options.assume_a == "pos" else ""
                 raise np.linalg.LinAlgError(
-                    f"{options.stack}: Singular matrix{indefinite} ({singular} of {source.count} in the stack, first "
-                    f"at index {first}); nothing was written. --on-singular nan inverts the others"
+                    f"{options.stack}: Singular matrix{indefinite} ({outcome.singular} of {source.count} in the stack, "
+                    f"first at index {outcome.first_singular}); nothing was written. --on-singular nan inverts the "
+                    "others"
                 )
         seconds = time.perf_counter() - start
-    print(f"{options.stack} -> {target}")
-    print(f"  stack     {source.shape} {source.dtype} -> {result_type}")
-    print(f"  time      {seconds:.3g} s, {source.count / seconds:.4g} matrices/s")
-    print(f"  singular  {singular}" + (f", first at index {first}, filled with NaN" if singular else ""))
-    print(f"  rcond     {'-' if worst is None else f'{worst[0]:.3g} at worst, at index {worst[1]}'}")
+    print(
+        _summary(f"{options.stack} -> {target}", source, result_type, outcome, seconds),
+        file=sys.stderr if target == _STANDARD else sys.stdout,
+    )
 
 
-def _opened(path: Path) -> StackFile:
-    try:
-        return StackFile.open(path)
-    except OSError as error:
-        raise _UsageError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise _UsageError(f"{path}: {error}") from None
+_STANDARD = Path("-")
+
+
+def _default_output(stack: Path) -> Path:
+    if stack == _STANDARD:
+        return _STANDARD
+    return stack.with_name(stack.name.removesuffix(".npy") + ".inv.npy")
 
 
 @contextlib.contextmanager
-def _replaced_when_done(target: Path) -> Iterator[Path]:
-    """A file beside `target` that becomes `target` if all goes well and else leaves no trace.
-
-    Its name is always the same, so that what a killed run has left is written over by the next; a lock keeps two runs
-    apart that write to one target.
-    """
-    part = target.with_name(f".{target.name}.part")
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, or a copy, without a name, of what comes through a pipe."""
     try:
-        with part.open("ab") as lock:
-            if not _locked(lock.fileno(), part):
-                raise RuntimeError(f"{target}: another process is writing this file")
-            yield part
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
-            part.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError), part.open("rb") as file:
-            if _locked(file.fileno(), part):  # and so not in use by another process
-                part.unlink()
-        raise
+        with contextlib.ExitStack() as files:
+            if path == _STANDARD:
+                if sys.stdin is None:
+                    raise _UsageError("-: standard input is closed")
+                given = sys.stdin.buffer
+            else:
+                given = files.enter_context(path.open("rb"))
+            if not stat.S_ISREG(os.fstat(given.fileno()).st_mode) or path == _STANDARD:
+                copy = files.enter_context(tempfile.TemporaryFile())
+                shutil.copyfileobj(given, copy, 1 << 20)
+                copy.seek(0)
+                given = copy
+            close = files.pop_all()
+    except OSError as error:
+        raise _UsageError(f"{path}: {error.strerror}") from None
+    with close:
+        yield given
 
 
-def _locked(descriptor: int, path: Path) -> bool:
-    """Whether this process has the file to itself, and the file is still the one of that name."""
-    try:
-        import fcntl
+@contextlib.contextmanager
+def _output(target: Path) -> Iterator[BinaryIO]:
+    """A file whose content goes to the target if all goes well, else nothing does."""
+    if target == _STANDARD:
+        if sys.stdout is None or sys.stdout.isatty():
+            raise _UsageError("-: standard output is " + ("closed" if sys.stdout is None else "a terminal"))
+        with tempfile.TemporaryFile() as file:
+            yield file
+            file.seek(0)
+            shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
+            sys.stdout.buffer.flush()
+        return
+    if target.exists() and not target.is_file():
+        raise _UsageError(f"{target}: not a regular file")
+    with replaced_when_done(target) as file:
+        yield file
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except (ImportError, OSError):  # a system or a file system without locks
-        return True
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+
+@dataclass
+class _Outcome:
+    """What came of the matrices, by their indices in the stack."""
+
+    singular: int = 0
+    first_singular: tuple[int, ...] = ()
+    not_finite: int = 0
+    first_not_finite: tuple[int, ...] = ()
+    worst: tuple[float, tuple[int, ...]] | None = None
 
 
-def _invert_pieces(
-    source: StackFile, part: Path, dtype: np.dtype[Any], options: argparse.Namespace
-) -> tuple[int, tuple[int, ...] | None, tuple[float, tuple[int, ...]] | None]:
-    """How many are singular, the first of them, and the worst rcond of the others with its place."""
-    singular, first, worst, worst_at = 0, -1, np.inf, -1
-    matrix_bytes = source.shape[-1] ** 2 * dtype.itemsize
-    most = max(1, _PIECE_BYTES[source.order] // max(1, matrix_bytes))
-    with StackFile.create(part, source, dtype) as target, _progress(source.count) as advance:
-        piece, result = source.empty(min(most, source.count)), target.empty(min(most, source.count))
-        for begin in range(0, source.count if matrix_bytes else 0, most):
+def _summary(title: str, source: StackFile, dtype: np.dtype[Any], outcome: _Outcome, seconds: float) -> str:
+    singular = f", first at index {outcome.first_singular}, filled with NaN" if outcome.singular else ""
+    lines = [
+        title,
+        f"  stack     {source.shape} {source.dtype} -> {dtype}",
+        f"  time      {seconds:.3g} s, {source.count / seconds:.4g} matrices/s",
+        f"  singular  {outcome.singular}{singular}",
+    ]
+    if outcome.not_finite:
+        lines.append(
+            f"  useless   {outcome.not_finite} with NaN or infinity, first at index {outcome.first_not_finite}"
+        )
+    worst = outcome.worst
+    lines.append(f"  rcond     {'-' if worst is None else f'{worst[0]:.3g} at worst, at index {worst[1]}'}")
+    return "\n".join(lines)
+
+
+def _piece(source: StackFile, itemsize: int) -> int:
+    """How many matrices are worked on at a time."""
+    matrix_bytes = max(1, source.shape[-1] ** 2 * itemsize)
+    most = _PIECE_BYTES[source.order] // matrix_bytes
+    if source.order == "F":
+        allowed = max(_LEAST_SHARE_BYTES, int(_SHARE * _memory())) // matrix_bytes
+        most = min(allowed, max(most, _PLACE_BYTES // itemsize))
+    return max(1, most)
+
+
+def _memory() -> float:
+    """Bytes that this process may hope for: the machine's, its control group's limit or its own; 0 if unknown."""
+    limits = [_cgroup.memory()]
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # a system that does not tell
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with contextlib.suppress(ImportError):
+        import resource
+
+        own, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if own != resource.RLIM_INFINITY:
+            limits.append(own)
+    return min(limits) if min(limits) < math.inf else 0
+
+
+def _invert_pieces(source: StackFile, target: StackFile, options: argparse.Namespace) -> _Outcome:
+    outcome = _Outcome()
+    singular, not_finite, worst, worst_at = _First(source), _First(source), np.inf, -1
+    most = _piece(source, max(source.dtype.itemsize, target.dtype.itemsize))
+    with _progress(source.count) as advance:
+        piece = source.empty(min(most, source.count))
+        result = piece if source.dtype == target.dtype else target.empty(len(piece))
+        for begin in range(0, source.count if source.bytes else 0, most):
             count = min(most, source.count - begin)
             source.read(begin, piece[:count])
             inverse, info, rcond = stackinv.inv_ex(
@@ -323,19 +397,34 @@ def _invert_pieces(
                 callback=lambda n, _, before=begin: advance(before + n),  # type: ignore[misc]
             )
             target.write(begin, inverse)
-            bad = begin + np.flatnonzero(info)
-            if bad.size:
-                least = int(source.ranks(bad).min())
-                first = min(first, least) if singular else least
-                singular += bad.size
-            good = np.where((info != 0) | np.isnan(rcond), np.inf, rcond)
-            if good.min() < worst:
-                worst, worst_at = float(good.min()), int(source.ranks(begin + good.argmin()))
-    return (
-        singular,
-        _index(first, source.shape) if singular else None,
-        (worst, _index(worst_at, source.shape)) if worst < np.inf else None,
-    )
+            singular.add(begin + np.flatnonzero(info))
+            useless = np.flatnonzero((info == 0) & ~(rcond > 0))  # or the norms overflowed and nothing else
+            useless = useless[[not np.isfinite(inverse[k]).all() for k in useless]] if useless.size else useless
+            not_finite.add(begin + useless)
+            rcond[useless] = -1
+            rcond[info != 0] = np.inf
+            if rcond.min() < worst:
+                worst, worst_at = float(rcond.min()), int(source.ranks(begin + rcond.argmin()))
+    outcome.singular, outcome.first_singular = singular.count, singular.index()
+    outcome.not_finite, outcome.first_not_finite = not_finite.count, not_finite.index()
+    if worst < np.inf:
+        outcome.worst = (np.nan if worst < 0 else worst, _index(worst_at, source.shape))
+    return outcome
+
+
+class _First:
+    """How many matrices were added, and the first of them in the order of the stack."""
+
+    def __init__(self, source: StackFile) -> None:
+        self.count, self._least, self._source = 0, sys.maxsize, source
+
+    def add(self, numbers: np.ndarray[Any, Any]) -> None:
+        if numbers.size:
+            self.count += numbers.size
+            self._least = min(self._least, int(self._source.ranks(numbers).min()))
+
+    def index(self) -> tuple[int, ...]:
+        return _index(self._least, self._source.shape) if self.count else ()
 
 
 def _index(rank: int, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -350,5 +439,8 @@ def _progress(total: int) -> Iterator[Any]:
     except ImportError:
         yield lambda done: None
         return
-    with tqdm(total=total, unit=" matrices", unit_scale=True, disable=None, leave=False) as bar:
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    with tqdm(total=total, unit=" matrices", leave=False) as bar:
         yield lambda done: bar.update(done - bar.n)

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import platform
 import queue
 import subprocess
@@ -146,7 +147,7 @@ def _time(name: str, contender: Contender, comparison: Comparison, timeout: floa
             try:
                 while waiting:
                     _report(f"timing {contender.title}, M = {waiting[0][0]}, {waiting[0][1]} matrices")
-                    line = lines.get(timeout=timeout)
+                    line = lines.get(timeout=min(timeout, threading.TIMEOUT_MAX / 2))
                     if line is None:
                         break
                     times.append(float(json.loads(line)["microseconds"]))
@@ -173,7 +174,7 @@ def _read(pipe: IO[str], lines: "queue.Queue[str | None]") -> None:
 
 
 def _report(text: str) -> None:
-    if sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():
         print(f"\r{text:<60}" + ("" if text else "\r"), end="", file=sys.stderr, flush=True)
 
 
@@ -219,7 +220,8 @@ def check_plot(path: Path) -> None:
 
 def check_file(path: Path) -> None:
     """Say before the timing whether a file can be written there."""
-    if path.is_dir() or not path.parent.is_dir():
+    there = path if path.exists() else path.parent
+    if path.is_dir() or not path.parent.is_dir() or not os.access(there, os.W_OK):
         raise RuntimeError(f"{path}: no file can be written there")
 
 

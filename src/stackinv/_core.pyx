@@ -637,35 +637,45 @@ def invert(
     return share(&s, <const doublecomplex *> NULL, n, workers, callback)
 
 
+# Stacks of at most this many numbers are not worth more than the arithmetic takes.
+cdef Py_ssize_t MOST_SMALL = 1024
+
+
 def invert_small(a, structure):
-    """The inverse of one matrix of low order that no type or layout keeps from it, or None; also if it is singular.
+    """The inverses of few matrices of low order that no type or layout keeps from it, or None; also if one is singular.
 
     `invert` without what takes longer than the arithmetic.
     """
     cdef Stack s
     cdef Workspace w
-    cdef cnp.ndarray result
-    cdef int typenum
-    cdef Py_ssize_t singular
+    cdef cnp.ndarray array, result
+    cdef int typenum, ndim
+    cdef bint is_complex
+    cdef Py_ssize_t n, m, singular
     cdef Structure known = STRUCTURES[structure]
-    if not cnp.PyArray_CheckExact(a) or cnp.PyArray_NDIM(a) != 2:
+    if not cnp.PyArray_CheckExact(a):
         return None
-    typenum = cnp.PyArray_TYPE(a)
+    array = a
+    ndim = cnp.PyArray_NDIM(array)
+    if ndim < 2 or not 0 < cnp.PyArray_SIZE(array) <= MOST_SMALL or forced not in (None, LANES) or known == DIAGONAL:
+        return None
+    typenum = cnp.PyArray_TYPE(array)
+    if cnp.PyTypeNum_ISINTEGER(typenum) or cnp.PyTypeNum_ISBOOL(typenum):
+        array = cnp.PyArray_Cast(array, cnp.NPY_DOUBLE)
+        typenum = cnp.NPY_DOUBLE
+    m = cnp.PyArray_DIM(array, ndim - 1)
+    is_complex = typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT
     if (
-        not 0 < cnp.PyArray_DIM(a, 0) <= ALWAYS_LANES_M or cnp.PyArray_DIM(a, 0) != cnp.PyArray_DIM(a, 1)
-        or not cnp.PyArray_ISBEHAVED_RO(a) or forced not in (None, LANES) or known == DIAGONAL
+        not (is_complex or typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT) or m > ALWAYS_LANES_M
+        or m != cnp.PyArray_DIM(array, ndim - 2) or not cnp.PyArray_ISBEHAVED_RO(array)
     ):
         return None
-    if typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT:
-        result = cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(a), typenum, 0)
-        describe(&s, a, result, None, None, False, known)
-        allocate(&w, &s, <const double *> NULL, build_in_use.kernels, 1, LANES, 1)
-    elif typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT:
-        result = cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(a), typenum, 0)
-        describe(&s, a, result, None, None, True, known)
-        allocate(&w, &s, <const doublecomplex *> NULL, build_in_use.kernels, 1, LANES, 1)
+    result = cnp.PyArray_EMPTY(ndim, cnp.PyArray_DIMS(array), typenum, 0)
+    n = describe(&s, array, result, None, None, is_complex, known)
+    if is_complex:
+        allocate(&w, &s, <const doublecomplex *> NULL, build_in_use.kernels, n, LANES, 1)
     else:
-        return None
-    singular = invert_tiles(&s, &w, 0, 0, 1)
+        allocate(&w, &s, <const double *> NULL, build_in_use.kernels, n, LANES, 1)
+    singular = invert_tiles(&s, &w, 0, 0, n)
     release(&w)
     return None if singular else result

@@ -27,7 +27,7 @@ def inv(
     a, result_type = _whole_matrices(a, out, dtype)
     starts = tuple(tuple(itertools.accumulate(chunks, initial=0)) for chunks in a.chunks[:-2])
     function = functools.partial(_inv_chunk, starts=starts, on_singular=on_singular, **keywords)
-    return _returned(a.map_blocks(function, token="inv", meta=a._meta.astype(result_type)), out)
+    return _returned(a.map_blocks(function, meta=a._meta.astype(result_type)), out)
 
 
 def inv_ex(
@@ -37,7 +37,7 @@ def inv_ex(
     keywords = _keywords(dtype, structure, workers, callback)
     a, result_type = _whole_matrices(a, out, dtype)
     function = functools.partial(_inv_ex_chunk, **keywords)
-    results = a.map_blocks(function, token="inv_ex", meta=a._meta.astype(object))
+    results = a.map_blocks(function, meta=a._meta.astype(object))
 
     axes = tuple(range(a.ndim))
 
@@ -90,7 +90,11 @@ def _returned(result: Any, out: Any) -> Any:
     """`out` made the result, which is how dask's own functions understand it."""
     if out is None:
         return result
-    da.core.handle_out(out, result.astype(out.dtype))
+    result = result.astype(out.dtype)
+    if hasattr(out, "_expr"):  # dask's arrays of expressions, which change like this in place
+        out._expr = result._expr
+    else:
+        da.core.handle_out(out, result)
     return out
 
 

@@ -1,5 +1,6 @@
 """NumPy's contract: what the user meant by the arguments, and what comes back or is raised."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, SupportsIndex, get_args
@@ -99,12 +100,24 @@ class SingularMatrixError(np.linalg.LinAlgError):
             self.add_note(": ".join(note))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.indices, self.total, self.minor, self._of), self.__dict__  # with notes of others
+        return singular, (self.indices, self.total, self.minor, self._of), self.__dict__  # with notes of others
 
     def in_whole(self, offset: Sequence[int]) -> "SingularMatrixError":
         """The error for a chunk that begins at `offset` in the stack."""
         indices = tuple(axis + start for axis, start in zip(self.indices, offset, strict=True))
-        return type(self)(indices, self.total, self.minor, "chunk")
+        return singular(indices, self.total, self.minor, "chunk")
+
+
+def singular(*arguments: Any) -> SingularMatrixError:
+    """A SingularMatrixError that also is the `numpy.linalg.LinAlgError` of now, another one after a reload."""
+    return _singular_error(np.linalg.LinAlgError)(*arguments)
+
+
+@functools.cache
+def _singular_error(base: type[Exception]) -> type[SingularMatrixError]:
+    if issubclass(SingularMatrixError, base):
+        return SingularMatrixError
+    return type("SingularMatrixError", (SingularMatrixError, base), {"__module__": "stackinv"})
 
 
 class InvExResult(NamedTuple):
@@ -245,6 +258,9 @@ def inv(
         raise ValueError(f"on_singular must be 'raise' or 'nan', not {on_singular!r}")
     structure = assume_a if assume_a in STRUCTURES else _structure(assume_a)
     if out is None and dtype is None and workers is None and callback is None:
+        kind: type = type(a)
+        if kind is list or kind is tuple:
+            a = np.asarray(a)
         small = _core.invert_small(a, structure)
         if small is not None:
             return small
@@ -274,10 +290,10 @@ def inv(
             foreign: Array = _into(out, inverse)
             return foreign
     array, wrap = _as_stack(a)
-    result, info, _, singular = _invert(array, out, dtype, structure, workers, callback, with_rcond=False)
-    if singular and on_singular == "raise":
+    result, info, _, count = _invert(array, out, dtype, structure, workers, callback, with_rcond=False)
+    if count and on_singular == "raise":
         indices = np.nonzero(info) if info.ndim else ()
-        raise SingularMatrixError(indices, info.size, int(info[indices].flat[0]) if structure == "pos" else None)
+        raise singular(indices, info.size, int(info[indices].flat[0]) if structure == "pos" else None)
     return _returned(result, out, wrap)
 
 
@@ -436,10 +452,13 @@ def _invert(
         workers = _workers.resolve(workers)
     check_callback(callback)
     calculation, result_type = types(array.dtype, dtype)
+    shared = None
     if out is None:
         result = np.empty(array.shape, result_type)
     else:
         result = _checked_out(out, array.shape, calculation)
+        if _may_overlap_itself(result):
+            shared, result = result, np.empty(array.shape, result.dtype)
         array = _apart(array, result)
     info = np.zeros(array.shape[:-2], np.intc)
     rcond = np.ones(array.shape[:-2]) if with_rcond else None
@@ -448,6 +467,8 @@ def _invert(
         native = _is_native(array, calculation.char) and (out is None or _is_native(result, calculation.char))
         run = _core.invert if native else _invert_converted
         singular = run(array, result, info, rcond, calculation.char, structure, workers, callback)
+    if shared is not None:
+        _copy_in_order(shared, result)
     return result, info, rcond, singular
 
 
@@ -532,6 +553,19 @@ def _may_overlap_itself(array: Array) -> bool:
                 return True
             reach += stride * (size - 1)
     return False
+
+
+def _copy_in_order(to: Array, source: Array) -> None:
+    """One matrix after the other into memory that they may share, so that the last one is there in the end."""
+    for d, (stride, size) in enumerate(zip(to.strides, to.shape, strict=True)):
+        if stride == 0 and size > 1:
+            last = (*(slice(None),) * d, slice(-1, None))
+            to, source = to[last], source[last]
+    if _may_overlap_itself(to):
+        for index in np.ndindex(to.shape[:-2]):
+            to[index] = source[index]
+    else:
+        to[...] = source
 
 
 def _is_native(array: Array, calculation: str) -> bool:

@@ -7,79 +7,89 @@ instead of the end of the process.
 import contextlib
 import math
 import os
-from collections.abc import Iterator
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
 
 Array = np.ndarray[Any, Any]
 
+_VERSIONS = ((1, 0), (2, 0), (3, 0))  # in 3.0 names are wider, but numbers have none
+_MOST_AXES = 64  # NumPy's
+_MOVED_BYTES = 64 << 20  # at once, between which Python looks at signals
+_MOST_PARTS = 1024  # of memory, at once: Linux takes no more
+# Rows of a Fortran-ordered file that are so long have gaps between them in memory: a power of two apart they would fall
+# into the same few sets of the cache.
+_LEAST_ROW_BYTES = 4096
+_GAP_BYTES = 64
+
 
 class StackFile:
-    """A file open for its matrices, which are numbered in its order.
+    """An open file, by the name that the user knows it by, for its matrices, which are numbered in its order.
 
     A Fortran-ordered one begins with the first element of all matrices.
     """
 
     def __init__(
-        self, path: Path, mode: str, begin: int, shape: tuple[int, ...], dtype: np.dtype[Any], order: str
+        self, file: BinaryIO, name: str, begin: int, shape: tuple[int, ...], dtype: np.dtype[Any], order: str
     ) -> None:
         self.shape, self.dtype, self.order, self._begin = shape, dtype, order, begin
         self.count, self._m = math.prod(shape[:-2]), shape[-1]
-        # Rows of the file, and how many numbers of a matrix are in each.
-        self._rows, self._numbers = (self._m**2, 1) if order == "F" else (1, self._m**2)
-        self._file = path.open(mode)
+        self.bytes = math.prod(shape) * dtype.itemsize
+        self._file, self._name = file, name
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """The file of a stack, or ValueError if it is none, with what is wrong."""
-        with path.open("rb") as file:
-            magic = file.read(6)
-            if magic[:2] == b"PK":
-                raise ValueError("an archive of arrays; expected a .npy file with one")
-            if magic != b"\x93NUMPY":
-                raise ValueError("not a .npy file")
-            file.seek(0)
-            try:
-                version = np.lib.format.read_magic(file)
-                read_header = np.lib.format.read_array_header_1_0
-                if version != (1, 0):  # in 3.0 names are wider, but numbers have none
-                    read_header = np.lib.format.read_array_header_2_0
-                shape, fortran, dtype = read_header(file)
-            except Exception as error:  # a damaged header can raise nearly anything
-                raise ValueError(f"not a .npy file of numbers ({error})") from None
-            begin, size = file.tell(), file.seek(0, os.SEEK_END)
+    def open(cls, file: BinaryIO, name: str) -> Self:
+        """The stack in a file, or ValueError if there is none, with what is wrong."""
+        magic = file.read(6)
+        if magic[:2] == b"PK":
+            raise ValueError("an archive of arrays; expected a .npy file with one")
+        if magic != b"\x93NUMPY":
+            raise ValueError("not a .npy file")
+        file.seek(0)
+        try:
+            version = np.lib.format.read_magic(file)
+            read_header = np.lib.format.read_array_header_1_0
+            if version != (1, 0):
+                read_header = np.lib.format.read_array_header_2_0
+            shape, fortran, dtype = read_header(file)
+        except Exception as error:  # a damaged header can raise nearly anything
+            raise ValueError(f"not a .npy file of numbers ({error})") from None
+        begin, size = file.tell(), file.seek(0, os.SEEK_END)
+        if version not in _VERSIONS:
+            raise ValueError(f"a .npy file of version {version[0]}.{version[1]}, expected 1.0, 2.0 or 3.0")
         if dtype.hasobject:
             raise ValueError("not a .npy file of numbers (pickled objects are not read)")
-        if len(shape) < 2 or shape[-1] != shape[-2] or min(shape) < 0:
+        if any(type(length) is not int or length < 0 for length in shape):
+            raise ValueError(f"shape {shape}, expected whole numbers from 0 on")
+        if len(shape) > _MOST_AXES:
+            raise ValueError(f"{len(shape)} axes, expected at most {_MOST_AXES}")
+        if len(shape) < 2 or shape[-1] != shape[-2]:
             raise ValueError(f"shape {shape}, expected (..., M, M)")
+        if math.prod(max(1, length) for length in shape) * dtype.itemsize > sys.maxsize:
+            raise ValueError(f"shape {shape}, more numbers than there are addresses")
         if size < begin + math.prod(shape) * dtype.itemsize:
             needed = f"{math.prod(shape) * dtype.itemsize} bytes for shape {shape} of {dtype}"
             raise ValueError(f"{size - begin} bytes of numbers, expected {needed}")
-        return cls(path, "rb", begin, shape, dtype, "F" if fortran else "C")
+        return cls(file, name, begin, shape, dtype, "F" if fortran else "C")
 
     @classmethod
-    def create(cls, path: Path, like: "StackFile", dtype: np.dtype[Any]) -> Self:
-        """A new file for a stack of the same shape and order.
+    def create(cls, file: BinaryIO, name: str, like: "StackFile", dtype: np.dtype[Any]) -> Self:
+        """A stack of the same shape and order in a new file.
 
         Its room on the disk is taken at once, so that a full disk is an error before the work.
         """
-        self = cls(path, "wb", 0, like.shape, dtype, like.order)
+        self = cls(file, name, 0, like.shape, dtype, like.order)
         descr = np.lib.format.dtype_to_descr(dtype)
         header = {"descr": descr, "fortran_order": self.order == "F", "shape": like.shape}
-        try:
-            with self._named():
-                np.lib.format.write_array_header_1_0(self._file, header)
-                self._begin = self._file.tell()
-                size = math.prod(like.shape) * dtype.itemsize
-                if size and hasattr(os, "posix_fallocate"):
-                    os.posix_fallocate(self._file.fileno(), 0, self._begin + size)
-        except BaseException:
-            self._file.close()
-            raise
+        with self._named():
+            np.lib.format.write_array_header_1_0(file, header)
+            file.flush()
+            self._begin = file.tell()
+            if self.bytes and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, self._begin + self.bytes)
         return self
 
     @contextlib.contextmanager
@@ -88,43 +98,51 @@ class StackFile:
         try:
             yield
         except OSError as error:
-            error.filename = error.filename or self._file.name
+            error.filename = self._name
             raise
 
-    def __enter__(self) -> Self:
-        """Itself."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Close the file."""
-        with self._named():
-            self._file.close()
-
     def empty(self, count: int) -> Array:
-        """Memory for so many matrices, of shape (count, M, M), in which they lie as in the file."""
-        if self.order == "F":
-            return np.empty((self._m, self._m, count), self.dtype).T
-        return np.empty((count, self._m, self._m), self.dtype)
+        """Memory for so many matrices, of shape (count, M, M), in which they lie as in the file, perhaps with gaps."""
+        if self.order == "C":
+            return np.empty((count, self._m, self._m), self.dtype)
+        gap = _GAP_BYTES // self.dtype.itemsize if count * self.dtype.itemsize >= _LEAST_ROW_BYTES else 0
+        return np.empty((self._m, self._m, count + gap), self.dtype)[..., :count].T
 
     def read(self, first: int, matrices: Array) -> None:
         """Matrices from `first` on, into memory of `empty`."""
-        with self._named():
-            for row in self._seek(first, matrices):
-                if self._file.readinto(row) < len(row):  # type: ignore[attr-defined]
-                    raise RuntimeError(f"{self._file.name}: became shorter while it was read")
+        self._move(_read_at, first, matrices)
 
     def write(self, first: int, matrices: Array) -> None:
         """Put matrices, in memory of `empty`, to where those from `first` on are."""
-        with self._named():
-            for row in self._seek(first, matrices):
-                self._file.write(row)
+        self._move(_write_at, first, matrices)
 
-    def _seek(self, first: int, matrices: Array) -> Iterator[memoryview]:
-        """The bytes of one row of the file after the other, each when the file is where they begin."""
-        rows = (matrices.T if self.order == "F" else matrices).reshape(self._rows, len(matrices) * self._numbers)
-        for k, row in enumerate(rows):
-            self._file.seek(self._begin + (k * self.count + first) * self._numbers * self.dtype.itemsize)
-            yield row.view(np.uint8).data
+    def _move(self, move: Callable[[int, list[memoryview], int], int], first: int, matrices: Array) -> None:
+        with self._named():
+            for begin, parts in self._together(first, matrices):
+                at = self._begin + begin * self.dtype.itemsize
+                while parts:
+                    done = move(self._file.fileno(), parts, at)
+                    if done == 0:
+                        raise RuntimeError(f"{self._name}: became shorter while it was read")
+                    at += done
+                    while parts and done >= len(parts[0]):
+                        done -= len(parts.pop(0))
+                    if done:
+                        parts[0] = parts[0][done:]
+
+    def _together(self, first: int, matrices: Array) -> Iterator[tuple[int, list[memoryview]]]:
+        """What follows each other in the file, not too much at once, and the number it begins at."""
+        whole = matrices if self.order == "C" else matrices.T
+        if whole.flags.c_contiguous and (self.order == "C" or len(matrices) == self.count):
+            numbers = whole.reshape(-1)
+            step = _MOVED_BYTES // self.dtype.itemsize
+            for k in range(0, numbers.size, step):
+                yield first * self._m**2 + k, [_bytes(numbers[k : k + step])]
+            return
+        rows = whole.reshape(-1, len(matrices))  # one for each number of the matrices
+        step = 1 if len(matrices) < self.count else max(1, min(_MOST_PARTS, _MOVED_BYTES // max(1, rows[0].nbytes)))
+        for k in range(0, len(rows), step):
+            yield k * self.count + first, [_bytes(row) for row in rows[k : k + step]]
 
     def ranks(self, numbers: npt.ArrayLike) -> npt.NDArray[np.intp]:
         """The places in C order of the matrices with these numbers."""
@@ -132,3 +150,23 @@ class StackFile:
         if self.order == "C" or len(stack) < 2:
             return np.asarray(numbers)
         return np.ravel_multi_index(np.unravel_index(np.asarray(numbers), stack, order="F"), stack)
+
+
+def _bytes(numbers: Array) -> memoryview:
+    return numbers.view(np.uint8).data
+
+
+def _read_at(descriptor: int, parts: list[memoryview], at: int) -> int:
+    if hasattr(os, "preadv"):
+        return os.preadv(descriptor, parts, at)
+    os.lseek(descriptor, at, os.SEEK_SET)
+    read = os.read(descriptor, len(parts[0]))
+    parts[0][: len(read)] = read
+    return len(read)
+
+
+def _write_at(descriptor: int, parts: list[memoryview], at: int) -> int:
+    if hasattr(os, "pwritev"):
+        return os.pwritev(descriptor, parts, at)
+    os.lseek(descriptor, at, os.SEEK_SET)
+    return os.write(descriptor, parts[0])

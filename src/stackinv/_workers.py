@@ -6,6 +6,7 @@ import math
 import operator
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import SupportsIndex
 
 from threadpoolctl import LibController, register
 
-from stackinv import _core
+from stackinv import _cgroup, _core
 
 _set_workers: ContextVar[int | None] = ContextVar("stackinv_workers", default=None)
 _forked = False
@@ -68,52 +69,31 @@ def _one_of_many() -> bool:
     )
 
 
-@functools.cache
 def _from_environment() -> int | None:
-    text = os.environ.get("STACKINV_NUM_THREADS", "").strip()
-    if text:
-        try:
-            return _validated(int(text))
-        except ValueError as error:
-            raise ValueError(f"STACKINV_NUM_THREADS={text!r}: expected an integer other than 0 ({error})") from None
-    text = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # for nested levels there may be more
-    return min(int(text), _MOST) or None if text.isdecimal() else None
+    own = os.environ.get("STACKINV_NUM_THREADS", "").strip()
+    others = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # for nested levels there may be more
+    return (_parsed(own) if own else None) or (min(int(others), _MOST) or None if others.isdecimal() else None)
+
+
+@functools.cache  # one warning for each text
+def _parsed(text: str) -> int | None:
+    try:
+        return _validated(int(text))
+    except ValueError as error:
+        message = f"STACKINV_NUM_THREADS={text!r} is ignored: expected an integer other than 0 ({error})"
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        return None
 
 
 def available_cpus() -> int:
     """The cores that this process may use: its affinity mask, and its cgroup's CPU quota rounded up."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cpus, quota()))
+    return max(1, min(cpus, _quota()))
 
 
 @functools.cache
-def quota(membership: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> int:
-    """The smallest CPU quota of this process's cgroup and those above it, in whole cores."""
-    cores = math.inf
-    with contextlib.suppress(OSError):
-        for line in membership.read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            if controllers and "cpu" not in controllers.split(","):
-                continue
-            base = root / controllers if controllers else root
-            group = base / path.lstrip("/")
-            for directory in (group, *group.parents):
-                cores = min(cores, _quota_of(directory))
-                if directory == base:
-                    break
-    return math.ceil(min(cores, 1 << 16))
-
-
-def _quota_of(directory: Path) -> float:
-    try:
-        if (directory / "cpu.max").exists():
-            quota, period = (directory / "cpu.max").read_text().split()
-        else:
-            quota = (directory / "cpu.cfs_quota_us").read_text()
-            period = (directory / "cpu.cfs_period_us").read_text()
-        return math.inf if quota == "max" or int(quota) <= 0 else int(quota) / int(period)
-    except (OSError, ValueError):
-        return math.inf
+def _quota() -> int:
+    return math.ceil(min(_cgroup.cores(), _MOST))
 
 
 @contextlib.contextmanager
@@ -193,3 +173,4 @@ class _Controller(LibController):  # type: ignore[misc]
 
 
 register(_Controller)
+_from_environment()  # a mistake in it is told now, and not when there is much to do

@@ -1,16 +1,14 @@
 """How much goes through `inv` in a program that `stackinv run --report` runs, in all its processes.
 
-Each process counts in a file of its own, mapped into memory, so that what a child has counted is not lost however it
-ends. The first process adds all up at its exit, if it comes to that. None of NumPy is needed for that.
+Each process counts in a file of its own, mapped into memory, so that what it has counted is not lost however it ends.
+The command that started the program adds all up. None of NumPy is needed for that.
 """
 
 from __future__ import annotations
 
-import atexit
 import functools
 import mmap
 import os
-import shutil
 import sys
 import tempfile
 import threading
@@ -23,8 +21,7 @@ from typing import Any
 _FIELDS = 4  # M, calls, matrices, nanoseconds
 _ROWS = 1024
 _OTHERS = sys.maxsize  # the M of the last row, if there are more orders than rows
-
-_first, _, _directory = os.environ["STACKINV_REPORT"].partition(":")
+_ALL = -1
 
 
 class _Counts:
@@ -41,11 +38,11 @@ class _Counts:
     @staticmethod
     def _mapping(size: int) -> mmap.mmap:
         try:
-            with tempfile.NamedTemporaryFile(dir=_directory, delete=False) as file:
+            with tempfile.NamedTemporaryFile(dir=os.environ["STACKINV_REPORT"], delete=False) as file:
                 file.write(bytes(size))  # room on the disk: a full one is an error here, not a crash later
                 file.flush()
                 return mmap.mmap(file.fileno(), size)
-        except OSError:  # a full disk, or the first process has ended before: nobody will read it
+        except OSError:  # a full disk, or the program has ended before: nobody will read it
             return mmap.mmap(-1, size)
 
     def add(self, m: int, matrices: int, nanoseconds: int) -> None:
@@ -88,11 +85,11 @@ def _counted(function: Callable[..., Any], counts: _Counts, stackinv: ModuleType
     return inv
 
 
-def _sums() -> tuple[dict[int, list[int]], int]:
-    """Calls, matrices and nanoseconds by M, and the number of processes they were in."""
+def text(directory: str) -> str:
+    """The report on what was counted into this directory."""
     sums: dict[int, list[int]] = {}
     processes = 0
-    for path in Path(_directory).iterdir():
+    for path in Path(directory).iterdir():
         content = path.read_bytes()
         table = memoryview(content[: len(content) // 8 * 8]).cast("q").tolist()
         rows = [table[i : i + _FIELDS] for i in range(0, len(table), _FIELDS)]
@@ -100,22 +97,6 @@ def _sums() -> tuple[dict[int, list[int]], int]:
         for m, *values in rows:
             if values[0]:
                 sums[m] = [a + b for a, b in zip(sums.get(m, (0, 0, 0)), values, strict=True)]
-    return sums, processes
-
-
-def _print() -> None:
-    if os.getpid() != int(_first):  # a fork of it
-        return
-    try:
-        sums, processes = _sums()
-    except OSError as error:
-        print(f"stackinv: no report: {error}", file=sys.stderr)
-        return
-    shutil.rmtree(_directory, ignore_errors=True)
-    print(_text(sums, processes), file=sys.stderr)
-
-
-def _text(sums: dict[int, list[int]], processes: int) -> str:
     if not sums:
         return "stackinv: no matrix was inverted"
     lines = [
@@ -123,12 +104,9 @@ def _text(sums: dict[int, list[int]], processes: int) -> str:
         f"{'M':>7} {'calls':>13} {'matrices':>15} {'seconds':>10} {'µs a matrix':>12}",
     ]
     total = [sum(column) for column in zip(*sums.values(), strict=True)]
-    for m, (calls, matrices, nanoseconds) in [*sorted(sums.items()), ("all", total)]:
-        name = "others" if m == _OTHERS else m
+    names = {_OTHERS: "others", _ALL: "all"}
+    for m, (calls, matrices, nanoseconds) in [*sorted(sums.items()), (_ALL, total)]:
+        name = names.get(m, m)
         each = f"{nanoseconds / 1e3 / matrices:.4g}" if matrices else "-"
         lines.append(f"{name:>7} {calls:>13,} {matrices:>15,} {nanoseconds / 1e9:>10.3g} {each:>12}")
     return "\n".join(lines)
-
-
-if os.getpid() == int(_first):
-    atexit.register(_print)

@@ -1,79 +1,131 @@
-"""What a Python that `stackinv run` starts finds first, and every Python that it starts: NumPy is patched on import.
+"""What a Python that `stackinv run` starts finds first, and every Python that it starts.
 
-It must do no harm in whatever environment a child process may be.
+`numpy.linalg.inv` is replaced at its first call: nothing is imported before, least of all in the midst of an import of
+NumPy, where another thread may wait for it. This file does no harm in whatever environment a child process may be, and
+is written so that every Python since 2.7 can read it.
 """
 
-from __future__ import annotations
+# mypy: ignore-errors
 
-import contextlib
-import importlib
-import importlib.util
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from importlib.machinery import ModuleSpec
-    from types import ModuleType
-
-_HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120  # pathlib would be imported for this alone
+_HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-class _AfterImport:
+_said = []
+
+
+def _say(why):
+    """Once in a process."""
+    if not _said and sys.stderr is not None:
+        _said.append(why)
+        sys.stderr.write("stackinv: numpy.linalg.inv is NumPy's own in process %d: %s\n" % (os.getpid(), why))
+
+
+class _AfterImport(object):
     """Finds modules as Python does, and has something done once one has been imported."""
 
-    def __init__(self, steps: dict[str, Callable[[], None]]) -> None:
+    def __init__(self, steps):
         self.steps = steps
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_module(self, name, path=None):
+        """What Pythons before 3.4 call."""
+        if name == "numpy.linalg" and sys.version_info < (3, 4):
+            _say("stackinv needs Python 3.11 or newer")
+
+    def find_spec(self, name, path=None, target=None):
         if name not in self.steps:
             return None
         for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(name, path, target)
+            # Those without are for Pythons before 3.12, which look there after all others.
+            find_spec = None if finder is self else getattr(finder, "find_spec", None)
+            spec = find_spec(name, path, target) if find_spec else None
             if spec is not None:
-                self._extend(spec.loader, name)
+                if hasattr(spec.loader, "exec_module"):
+                    self._extend(spec.loader, name)
                 return spec
         return None
 
-    def _extend(self, loader: Any, name: str) -> None:
+    def _extend(self, loader, name):
         execute = loader.exec_module
 
-        def execute_and_step(module: ModuleType) -> None:
-            del loader.exec_module
+        def execute_and_step(module):
+            try:
+                del loader.exec_module
+            except AttributeError:
+                pass
             execute(module)
-            self.imported(name)
+            self.imported(name, module)
 
-        loader.exec_module = execute_and_step
+        try:
+            loader.exec_module = execute_and_step
+        except AttributeError:  # of a class that takes none
+            _say("%s is imported by %r" % (name, loader))
 
-    def imported(self, name: str) -> None:
+    def imported(self, name, module):
         step = self.steps.pop(name, None)
         if step is not None:
-            with contextlib.suppress(Exception):  # a Python without stackinv, or with one that does not work there
-                step()
+            try:
+                step(module)
+            except Exception as error:
+                _say("%s: %s" % (type(error).__name__, error))
 
 
-def _import_stackinv() -> None:
-    importlib.import_module("stackinv")
+class _FirstCall(object):
+    """NumPy's function with code that imports stackinv, which then gives it other code."""
+
+    def __init__(self, function):
+        self.function, self.code = function, function.__code__
+        function.__globals__["_stackinv_first_call"] = self
+        function.__code__ = (lambda a: _stackinv_first_call(a)).__code__
+
+    def __call__(self, a):
+        if self.code is not None:
+            try:
+                import stackinv  # which has `_patch` called, at the end of its import
+            except Exception as error:  # a Python without it, or with one that does not work there
+                self.give_back()
+                if not getattr(sys, "is_finalizing", bool)():
+                    _say("%s: %s" % (type(error).__name__, error))
+            else:
+                self.give_back()
+        return self.function(a)
+
+    def give_back(self):
+        """Its own code, once."""
+        code, self.code = self.code, None
+        if code is not None:
+            self.function.__code__ = code
 
 
-def _patch() -> None:
-    import stackinv
+_first_call = None
 
+
+def _prepare(linalg):
+    global _first_call
+    function = linalg.inv
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    if "stackinv" not in sys.modules:
+        _first_call = _FirstCall(function)
+
+
+def _patch(stackinv):
+    if _first_call is not None:
+        _first_call.give_back()
     stackinv.patch_numpy()
     if _report is not None:
         _report.count(stackinv)
 
 
-def _import_the_next() -> None:
+def _import_the_next():
     """The one that Python would have found."""
     this = sys.modules.pop("sitecustomize")
     try:
-        importlib.import_module("sitecustomize")
+        __import__("sitecustomize")
     except ImportError as error:
-        if error.name != "sitecustomize":
+        if getattr(error, "name", "sitecustomize") != "sitecustomize" or "sitecustomize" not in str(error):
             raise
     finally:
         sys.modules.setdefault("sitecustomize", this)
@@ -81,11 +133,13 @@ def _import_the_next() -> None:
 
 _report = None
 if "STACKINV_REPORT" in os.environ:
-    with contextlib.suppress(Exception):  # a Python too old for it
-        _report = importlib.import_module("_stackinv_report")
+    try:
+        import _stackinv_report as _report
+    except Exception:  # a Python too old for it
+        pass
 sys.path[:] = [entry for entry in sys.path if entry != _HERE]
-_finder = _AfterImport({"numpy": _import_stackinv, "stackinv": _patch})
+_finder = _AfterImport({"numpy.linalg": _prepare, "stackinv": _patch})
 sys.meta_path.insert(0, _finder)
-if "numpy" in sys.modules:  # by a .pth file
-    _finder.imported("numpy")
+if "numpy.linalg" in sys.modules:  # by a .pth file
+    _finder.imported("numpy.linalg", sys.modules["numpy.linalg"])
 _import_the_next()
