@@ -341,7 +341,8 @@ with dask.config.set(scheduler="synchronous"):
     for y in (x, x.rechunk((4, 2, 2))):
         inverse, info, rcond = stackinv.inv_ex(y)
         assert np.allclose(stackinv.inv(y).compute(), np.linalg.inv(a))
-        assert np.allclose(inverse.compute(), np.linalg.inv(a)) and info.compute().shape == rcond.compute().shape == (10,)
+        assert np.allclose(inverse.compute(), np.linalg.inv(a))
+        assert info.compute().shape == rcond.compute().shape == (10,)
         assert stackinv.inv(y, out=out) is out
         assert out.dtype == "f4" and np.allclose(out.compute(), np.linalg.inv(a), atol=1e-6)
 print(type(x).__module__)
