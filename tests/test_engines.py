@@ -33,6 +33,31 @@ def test_every_order_and_length(dtype, engine):
         np.testing.assert_array_equal(stackinv.inv(a[order], dtype=dtype), result[order])
 
 
+@pytest.mark.parametrize("structure", ["gen", *STRUCTURES])
+@pytest.mark.parametrize("dtype", or_nightly(NATIVE, ["f8", "c8"]))
+def test_matrices_that_lie_across_each_other(structure, dtype, engine):
+    """Matrix axes first in memory, in the input, the result, both, in place: the same bits as one after the other."""
+    for m, n in ((5, 3), (5, 4), (9, 33), (20, 17), (66, 5), (66, 21), (130, 4)):
+        a = structured((n, m, m), structure, dtype)
+        if n > 4:
+            a[n // 2] = 0
+        across = np.empty((m, m, n), dtype).transpose(2, 0, 1)
+        across[...] = a
+        for calculation in {dtype, "f8" if dtype[0] == "f" else "c16"}:
+            for workers in (1, 2):
+                expected = stackinv.inv_ex(a, dtype=calculation, assume_a=structure, workers=workers)
+                for given in (a, across):
+                    for out in (None, np.empty_like(a), np.empty_like(across)):
+                        result = stackinv.inv_ex(given, out=out, dtype=calculation, assume_a=structure, workers=workers)
+                        wanted = expected.inverse if out is None else expected.inverse.astype(dtype)
+                        np.testing.assert_array_equal(result.inverse, wanted)
+                        np.testing.assert_array_equal(result.info, expected.info)
+                        np.testing.assert_allclose(result.rcond, expected.rcond, rtol=8 * np.finfo(calculation).eps)
+                inplace = across.copy(order="K")
+                stackinv.inv_ex(inplace, out=inplace, dtype=calculation, assume_a=structure, workers=workers)
+                np.testing.assert_array_equal(inplace, expected.inverse.astype(dtype))
+
+
 def test_workers_do_not_matter(engine):
     for m, n in ((2, 100_003), (5, 20_001), (17, 2_003), (40, 301)) if engine == "lanes" else ((5, 5003), (40, 301)):
         a = well_conditioned((n, m, m))
@@ -215,7 +240,7 @@ def test_a_call_ends_with_the_kernels_that_it_began_with(engine):
             raise KeyError
 
     with pytest.raises(KeyError):
-        stackinv.inv(stack, out=out, workers=1, callback=change)
+        _core.invert(stack, out, None, None, "d", "gen", 1, change)
     for result in seen:
         np.testing.assert_array_equal(result, expected)
 

@@ -423,7 +423,7 @@ def test_ctrl_c_stops_hours_of_work_and_leaves_all_as_it_was(engine):
     for workers in (1, 2, None) * 5:
         threading.Timer(rng.uniform(0.05, 0.3), os.kill, (os.getpid(), signal.SIGINT)).start()
         try:
-            stackinv.inv(work, out=out, workers=workers)
+            stackinv._core.invert(work, out, None, None, "d", "gen", workers, None)
         except KeyboardInterrupt:
             pass
         else:

@@ -29,7 +29,7 @@ from stackinv._output import replaced_when_done
 _PIECE_BYTES = {"C": 8 << 20, "F": 1 << 20}
 # ... and, where a piece lies in as many places of a Fortran-ordered file as a matrix has numbers, such as have so much
 # in each of them, as far as this share of memory, or so many bytes, allows.
-_PLACE_BYTES = 32 << 10
+_PLACE_BYTES = 16 << 10
 _SHARE = 1 / 8
 _LEAST_SHARE_BYTES = 64 << 20
 

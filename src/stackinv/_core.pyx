@@ -88,8 +88,10 @@ cdef struct Workspace:
     Py_ssize_t staged_offset
     Py_ssize_t staged
     bint streamed
-    # Blocked: rows of the inverse, behind the factors if each slot has its own.
+    # Blocked: rows of the inverse, behind the factors if each slot has its own, and matrices that are gathered.
     Py_ssize_t rows_offset
+    Py_ssize_t gathered_offset
+    int gathered
     Py_ssize_t slot_offset
     # LAPACK: a matrix in Fortran order, the workspace of its routines and the pivots. Diagonals: one of them.
     Py_ssize_t work_offset
@@ -183,7 +185,7 @@ cdef bint go_on(Share *share, const number *tag, int k, Py_ssize_t *singular) no
     else:
         end = slot.first + 1
         if w.engine == BLOCKED:
-            if not invert_blocked(s, w, k, &share.limit):
+            if not invert_blocked(s, w, tag, k, &share.limit):
                 return False
             singular[0] += slot.job.info != 0
         elif not do_task(s, share.job, slot, <int> slot.first, own(w, k) + w.rows_offset):
@@ -262,6 +264,7 @@ cdef Py_ssize_t run(
     for k in range(threads):
         slot_of(w, k).first = slot_of(w, k).last = 0
         slot_of(w, k).begun = False
+        slot_of(w, k).gathered_last = 0
         slot_of(w, k).piece = 0
     while share.finished < n:
         with nogil:
@@ -323,7 +326,7 @@ cdef int allocate(
     w.kernels = kernels
     w.type = type
     w.method = method_of(s.structure)
-    w.staged = w.streamed = 0
+    w.staged = w.streamed = w.gathered = 0
     if <double> threads * m * m * sizeof(number) < 2.0 ** 60:
         if engine == LANES:
             w.unit = kernels.lanes[type]
@@ -332,7 +335,10 @@ cdef int allocate(
             w.per_thread = w.staged_offset + padded(w.staged)
         elif engine == BLOCKED:
             w.rows_offset = padded(kernels.steps[w.method][type].factors_size(<int> m))
-            w.per_thread = w.rows_offset + padded(kernels.steps[w.method][type].rows_size(<int> m))
+            w.gathered_offset = w.rows_offset + padded(kernels.steps[w.method][type].rows_size(<int> m))
+            w.gathered = count_gathered(s, tag, n, threads)
+            w.unit = max(1, w.gathered)
+            w.per_thread = w.gathered_offset + padded(<Py_ssize_t> w.gathered * m * m * sizeof(number))
         elif engine == TOGETHER:
             w.rows_offset = 0
             w.shared += padded(kernels.steps[w.method][type].factors_size(<int> m))

@@ -29,14 +29,110 @@ cdef struct Slot:
     bint begun
     int task
     Job job
+    # Matrices that were gathered, and the stack that they are then.
+    Py_ssize_t gathered_first
+    Py_ssize_t gathered_last
+    Stack gathered
 
 
 # The next matrix is fetched early if the cache of a core has room for it beside the present one.
 cdef Py_ssize_t MOST_FETCHED_BYTES = 256 << 10
 # Smaller matrices take little time, and are not left off in the midst of a task.
 cdef int LEAST_LEFT_OFF_M = 512
+# Matrices that lie across each other, so that neighbours share each cache line, are gathered: so many at a time, or as
+# many as these bytes hold. The results go back in the same way.
+cdef int MOST_GATHERED = 16
+cdef Py_ssize_t MOST_GATHERED_BYTES = 16 << 20
 # Rows of the result that are one task.
 cdef int RESULT_ROWS = 64
+
+
+cdef bint lie_across(Py_ssize_t step, Py_ssize_t row, Py_ssize_t column, Py_ssize_t line) noexcept nogil:
+    return llabs(step) < line and llabs(step) < llabs(row) and llabs(step) < llabs(column)
+
+
+cdef int count_gathered(const Stack *s, const number *_, Py_ssize_t n, int threads) noexcept nogil:
+    """How many matrices are gathered at a time, 0 if each is read from and written to where it is."""
+    cdef Py_ssize_t most = MOST_GATHERED_BYTES // (s.m * s.m * <Py_ssize_t> sizeof(number)), rounds
+    if s.ndim != 1 or min(most, n) < 4 or not (
+        lie_across(s.a_strides[0], s.a_row, s.a_column, 64) or lie_across(s.out_strides[0], s.out_row, s.out_column, 64)
+    ):
+        return 0
+    most = min(<Py_ssize_t> MOST_GATHERED, most)
+    rounds = (n + threads * most - 1) // (threads * most)
+    return <int> ((n + threads * rounds - 1) // (threads * rounds))     # the same for each thread
+
+
+cdef void copy_across(
+    target_real *to, Py_ssize_t to_step, Py_ssize_t to_row, Py_ssize_t to_column,
+    const real *source, Py_ssize_t step, Py_ssize_t row, Py_ssize_t column, Py_ssize_t count, Py_ssize_t m, int parts,
+) noexcept nogil:
+    """Matrices into others, row by row, each number of all of them together. Strides are in bytes."""
+    cdef Py_ssize_t i
+    for i in range(m):
+        copy_matrix(
+            <target_real *> (<char *> to + i * to_row), to_column, to_step,
+            <const real *> (<const char *> source + i * row), column, step, m, count, parts,
+        )
+
+
+cdef void gather(const Stack *s, const number *_, Slot *slot, char *memory, int most) noexcept nogil:
+    """The first matrices of the slot into memory, one after the other, and the stack that they are there."""
+    cdef Stack *g = &slot.gathered
+    cdef Py_ssize_t count = min(<Py_ssize_t> most, slot.last - slot.first), size = sizeof(number)
+    cdef Place at = locate(s, slot.first)
+    memcpy(g, s, sizeof(Stack))
+    slot.gathered_first, slot.gathered_last = slot.first, slot.first + count
+    g.a, g.out, g.info, g.rcond = memory, memory, at.info, at.rcond
+    if not s.rcond:
+        g.rcond = NULL
+    if not s.info:
+        g.info = NULL
+    g.shape[0] = count
+    g.a_row, g.a_column, g.a_strides[0] = s.m * size, size, s.m * s.m * size
+    g.out_row, g.out_column, g.out_strides[0] = g.a_row, g.a_column, g.a_strides[0]
+    g.a_single = g.out_single = number is float or number is floatcomplex
+    if number is float or number is floatcomplex:
+        turn(<float *> memory, g, s, at.a, count)
+    else:
+        turn(<double *> memory, g, s, at.a, count)
+
+
+cdef void turn(target_real *to, const Stack *g, const Stack *s, const char *at, Py_ssize_t count) noexcept nogil:
+    if s.a_single:
+        copy_across(
+            to, g.a_strides[0], g.a_row, g.a_column,
+            <const float *> at, s.a_strides[0], s.a_row, s.a_column, count, s.m, s.parts,
+        )
+    else:
+        copy_across(
+            to, g.a_strides[0], g.a_row, g.a_column,
+            <const double *> at, s.a_strides[0], s.a_row, s.a_column, count, s.m, s.parts,
+        )
+
+
+cdef void turn_back(const real *results, const Stack *g, const Stack *s, char *at, Py_ssize_t count) noexcept nogil:
+    if s.out_single:
+        copy_across(
+            <float *> at, s.out_strides[0], s.out_row, s.out_column,
+            results, g.out_strides[0], g.out_row, g.out_column, count, s.m, s.parts,
+        )
+    else:
+        copy_across(
+            <double *> at, s.out_strides[0], s.out_row, s.out_column,
+            results, g.out_strides[0], g.out_row, g.out_column, count, s.m, s.parts,
+        )
+
+
+cdef void scatter(const Stack *s, const Slot *slot) noexcept nogil:
+    """The inverses of what was gathered to where they go."""
+    cdef const Stack *g = &slot.gathered
+    cdef Place at = locate(s, slot.gathered_first)
+    cdef Py_ssize_t count = slot.gathered_last - slot.gathered_first
+    if g.out_single:
+        turn_back(<const float *> g.out, g, s, at.out, count)
+    else:
+        turn_back(<const double *> g.out, g, s, at.out, count)
 
 
 cdef void start_job(Job *job, const Stack *s, const Workspace *w, char *factors, Py_ssize_t i) noexcept nogil:
@@ -131,16 +227,32 @@ cdef void end_job(const Stack *s, const Job *job) noexcept nogil:
         (<double *> job.at.rcond)[0] = 0 if job.info else job.steps.rcond(&job.matrix)
 
 
-cdef bint invert_blocked(const Stack *s, const Workspace *w, int k, time_limit *limit) noexcept nogil:
+cdef bint invert_blocked(
+    const Stack *s, const Workspace *w, const number *tag, int k, time_limit *limit
+) noexcept nogil:
     """Go on with the first matrix of a slot; whether it is done, else the time is up."""
     cdef Slot *slot = slot_of(w, k)
+    if not w.gathered:
+        return go_on_with_job(s, w, slot, own(w, k), slot.first, limit)
+    if slot.first >= slot.gathered_last:
+        gather(s, tag, slot, own(w, k) + w.gathered_offset, w.gathered)
+    if not go_on_with_job(&slot.gathered, w, slot, own(w, k), slot.first - slot.gathered_first, limit):
+        return False
+    if slot.first + 1 == slot.gathered_last:
+        scatter(s, slot)
+    return True
+
+
+cdef bint go_on_with_job(
+    const Stack *s, const Workspace *w, Slot *slot, char *memory, Py_ssize_t i, time_limit *limit
+) noexcept nogil:
     if not slot.begun:
-        start_job(&slot.job, s, w, own(w, k), slot.first)
+        start_job(&slot.job, s, w, memory, i)
         slot.job.matrix.clock = limit
         slot.task = slot.piece = 0
         slot.begun = True
     while slot.task < slot.job.tasks:
-        if not do_task(s, &slot.job, slot, slot.task, own(w, k) + w.rows_offset):
+        if not do_task(s, &slot.job, slot, slot.task, memory + w.rows_offset):
             return False
         slot.task += 1
         if slot.job.matrix.pause and slot.task < slot.job.tasks and time_is_up(limit):
