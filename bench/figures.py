@@ -48,7 +48,7 @@ OWN = {
     "stackinv-out": Contender("stackinv", "stackinv"),
     "stackinv-native": Contender("stackinv", "stackinv"),
 }
-LIBRARIES = {name: contender for name, contender in CONTENDERS.items() if name != "stackinv"}
+LIBRARIES = {name: contender for name, contender in CONTENDERS.items() if contender.distribution != "stackinv"}
 MKL = {"mkl-compact": Contender("MKL compact", "mkl", PEER)}
 DGEMM = {"dgemm": Contender("dgemm, SciPy", "scipy", PEER)}
 

@@ -35,7 +35,7 @@ def delay(a: np.ndarray, out: np.ndarray, workers: int | None, after: float) -> 
     timer = threading.Timer(after, interrupt)
     try:
         timer.start()
-        _core.invert(a, out, None, None, "d", "gen", workers, None)  # which takes results that share memory
+        _core.invert(a, out, None, None, "d", "gen", False, workers, None)  # which takes results that share memory
         timer.cancel()
         timer.join()
     except KeyboardInterrupt:

@@ -70,7 +70,7 @@ def test_workers_do_not_matter(engine):
 def test_threads_that_share_a_matrix(dtype, monkeypatch):
     """The last matrices of a stack are each inverted by all threads together, with the same result to the bit."""
     monkeypatch.setattr(_workers, "available_cpus", lambda: 7)
-    sharing = _core.override_sharing(1, 0)
+    sharing = _core.override_sharing(0)
     try:
         _core.use_engine("blocked")
         for m in (1, 20, 65, 129, 300):
@@ -93,7 +93,7 @@ def test_threads_that_share_a_matrix(dtype, monkeypatch):
                         assert np.isnan(result.rcond[2])
     finally:
         _core.use_engine(None)
-        _core.override_sharing(*sharing)
+        _core.override_sharing(sharing)
 
 
 @pytest.mark.parametrize("dtype", ["f8", "f4", "c16", "c8"])
@@ -240,7 +240,7 @@ def test_a_call_ends_with_the_kernels_that_it_began_with(engine):
             raise KeyError
 
     with pytest.raises(KeyError):
-        _core.invert(stack, out, None, None, "d", "gen", 1, change)
+        _core.invert(stack, out, None, None, "d", "gen", False, 1, change)
     for result in seen:
         np.testing.assert_array_equal(result, expected)
 
@@ -251,7 +251,7 @@ def test_without_info(any_engine, structure):
     a[::4] = 0
     info, out = np.zeros(9, np.intc), np.empty_like(a)
     without = np.empty_like(a)
-    assert _core.invert(a, out, info, None, "d", structure, 1, None) == 3
-    assert _core.invert(a, without, None, None, "d", structure, 1, None) == 3
+    assert _core.invert(a, out, info, None, "d", structure, False, 1, None) == 3
+    assert _core.invert(a, without, None, None, "d", structure, False, 1, None) == 3
     np.testing.assert_array_equal(without, out)
     assert np.flatnonzero(info).tolist() == [0, 4, 8]

@@ -205,10 +205,10 @@ def test_callback_reports_progress_and_stops():
 def short_turns():
     """All threads leave off their work whenever they look at the time."""
     before = _core.override_turn(0)
-    sharing = _core.override_sharing(1, 0)
+    sharing = _core.override_sharing(0)
     yield
     _core.override_turn(before)
-    _core.override_sharing(*sharing)
+    _core.override_sharing(sharing)
     _core.use_engine(None)
 
 
@@ -423,7 +423,7 @@ def test_ctrl_c_stops_hours_of_work_and_leaves_all_as_it_was(engine):
     for workers in (1, 2, None) * 5:
         threading.Timer(rng.uniform(0.05, 0.3), os.kill, (os.getpid(), signal.SIGINT)).start()
         try:
-            stackinv._core.invert(work, out, None, None, "d", "gen", workers, None)
+            stackinv._core.invert(work, out, None, None, "d", "gen", False, workers, None)
         except KeyboardInterrupt:
             pass
         else:
@@ -598,11 +598,13 @@ def test_arrays_of_shapes_that_disagree_are_not_touched(which, shape):
     arrays = [np.ones((6, 3, 3)), np.ones((6, 3, 3)), np.ones(6, np.intc), np.ones(6)]
     arrays[which] = np.ones(shape, arrays[which].dtype)
     with pytest.raises(RuntimeError, match="an array changed its shape or type"):
-        _core.invert(*arrays, "d", "gen", None, None)
+        _core.invert(*arrays, "d", "gen", False, None, None)
     assert all(np.all(array == 1) for array in arrays)
 
 
 def test_arrays_of_another_kind_than_the_calculation_are_not_touched():
     for given, into, calculation in (("D", "d", "d"), ("d", "D", "d"), ("d", "d", "D"), ("i8", "d", "d")):
         with pytest.raises(RuntimeError, match="an array changed its shape or type"):
-            _core.invert(np.ones((3, 3), given), np.ones((3, 3), into), None, None, calculation, "gen", None, None)
+            _core.invert(
+                np.ones((3, 3), given), np.ones((3, 3), into), None, None, calculation, "gen", False, None, None
+            )

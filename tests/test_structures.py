@@ -245,7 +245,7 @@ def test_workers_do_not_matter(structure):
 @pytest.mark.parametrize("structure", ["pos", "sym", "her", "upper triangular", "lower triangular"])
 def test_threads_that_share_a_matrix(structure, dtype, monkeypatch):
     monkeypatch.setattr(_workers, "available_cpus", lambda: 7)
-    sharing = _core.override_sharing(1, 0)
+    sharing = _core.override_sharing(0)
     try:
         _core.use_engine("blocked")
         for m in (1, 20, 65, 129, 300):
@@ -262,7 +262,7 @@ def test_threads_that_share_a_matrix(structure, dtype, monkeypatch):
                     assert np.isnan(result.inverse[1:2]).all()
     finally:
         _core.use_engine(None)
-        _core.override_sharing(*sharing)
+        _core.override_sharing(sharing)
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)

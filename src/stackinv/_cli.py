@@ -146,12 +146,13 @@ def _parser() -> argparse.ArgumentParser:
         help="what is known of the matrices, and not checked: gen (the default), pos, sym, her, 'upper triangular', "
         "'lower triangular' or diagonal",
     )
+    _add_engine(invert)
     invert.set_defaults(run=_invert)
 
     run = commands.add_parser(
         "run",
         help="run a Python program with numpy.linalg.inv replaced",
-        usage="stackinv run [-h] [--report] (SCRIPT.py | -m MODULE | -c CODE) [ARGUMENT ...]",
+        usage="stackinv run [-h] [--report] [--engine E] (SCRIPT.py | -m MODULE | -c CODE) [ARGUMENT ...]",
         description="Run a Python program, and all Python processes that it starts, with numpy.linalg.inv replaced by "
         "stackinv.inv. All else is as if python itself had been called.",
     )
@@ -160,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="print at exit how many calls and matrices there were, by M, and the time that they took, to stderr",
     )
+    _add_engine(run)
     run.set_defaults(run=_run)
 
     compare = commands.add_parser("compare", help="time stackinv against NumPy, SciPy, PyTorch and JAX on this machine")
@@ -196,12 +198,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--engine",
+        choices=_inv.ENGINES,
+        default=_inv.default_engine(),
+        metavar="E",
+        help="what calculates: auto (the default), or lapack, SciPy's routines for each matrix",
+    )
+
+
 def _program_apart(arguments: list[str]) -> tuple[list[str], list[str]]:
     """The arguments for this command line, and those for Python: all of `stackinv run` from its first foreign word."""
     if arguments[:1] != ["run"]:
         return arguments, []
     own = 1
-    while arguments[own : own + 1] and arguments[own] in ("--report", "-h", "--help"):
+    while arguments[own : own + 1]:
+        word = arguments[own]
+        if word == "--engine":
+            own += 1
+        elif word not in ("--report", "-h", "--help") and not word.startswith("--engine="):
+            break
         own += 1
     return arguments[:own], arguments[own:]
 
@@ -247,8 +264,8 @@ def _run(options: argparse.Namespace) -> None:
         given = f", not {first}" if program else ""
         raise _UsageError(f"run: expected SCRIPT.py, -m MODULE or -c CODE{given} (see stackinv run --help)")
     if options.report:
-        _program.run_and_report(program)
-    _program.become(program)
+        _program.run_and_report(program, options.engine)
+    _program.become(program, options.engine)
 
 
 def _invert(options: argparse.Namespace) -> None:
@@ -393,6 +410,7 @@ def _invert_pieces(source: StackFile, target: StackFile, options: argparse.Names
                 out=result[:count],
                 dtype=options.dtype,
                 assume_a=options.assume_a,
+                engine=options.engine,
                 workers=options.workers,
                 callback=lambda n, _, before=begin: advance(before + n),  # type: ignore[misc]
             )

@@ -40,6 +40,7 @@ class Contender:
 
 CONTENDERS = {
     "stackinv": Contender("stackinv", "stackinv"),
+    "stackinv-lapack": Contender("its LAPACK engine", "stackinv"),
     "numpy": Contender("NumPy", "numpy"),
     "scipy": Contender("SciPy", "scipy"),
     "torch": Contender("PyTorch", "torch"),
@@ -52,7 +53,7 @@ def installed(contenders: Mapping[str, Contender]) -> dict[str, Contender]:
     return {
         name: contender
         for name, contender in contenders.items()
-        if name == "stackinv" or contender.distribution is None or contender.version()
+        if name.startswith("stackinv") or contender.distribution is None or contender.version()
     }
 
 

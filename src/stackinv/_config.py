@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
-import scipy
 
-from stackinv import _blas, _core, _workers
+from stackinv import _core, _inv, _workers
 
 
 @overload
@@ -38,10 +37,14 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
     --------
     >>> import stackinv
     >>> sorted(stackinv.show_config(mode="dicts"))
-    ['BLAS', 'LAPACK', 'SIMD', 'Versions', 'Workers']
+    ['BLAS', 'Engine', 'LAPACK', 'SIMD', 'Versions', 'Workers']
     """
     if mode not in ("stdout", "dicts"):
         raise ValueError(f"mode must be 'stdout' or 'dicts', not {mode!r}")
+    import scipy
+
+    from stackinv import _blas, _lapack
+
     bits = _core.vector_bits()
     config = {
         "Versions": {
@@ -52,6 +55,7 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
             "machine": f"{platform.system()} {platform.machine()}",
             "processor": processor(),
         },
+        "Engine": {"default": _inv.default_engine()},
         "SIMD": {
             "kernels": _core.build_used(),
             "vectors": f"{bits} bits" if bits > 64 else "none: built without vector extensions, which is slow",
@@ -60,7 +64,10 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
         },
         "BLAS": [{key: value for key, value in lib.info().items() if key in _BLAS_KEYS} for lib in _blas.libraries()]
         or "not recognised, and so not limited to one thread",
-        "LAPACK": {"integers": f"{_core.blas_int_bits} bits"},
+        "LAPACK": {
+            "integers": f"{_lapack.blas_int_bits} bits",
+            "threads": "OpenMP" if _lapack.openmp else "none, built without OpenMP",
+        },
         "Workers": {
             "default": _workers.get_workers(),
             "cores": _workers.available_cpus(),

@@ -85,7 +85,8 @@ def inverse(name: str, assume_a: str, a: Any) -> Callable[[], object]:
     if name in ("stackinv-out", "stackinv-native"):  # into memory that is there, instead of new memory in each call
         out, dtype = a.copy(), a.dtype if name == "stackinv-native" else None  # float32 in float32, not in float64
         return lambda: module.inv(a, out=out, dtype=dtype, assume_a=assume_a)
-    return lambda: module.inv(a, assume_a=assume_a)
+    engine = "lapack" if name == "stackinv-lapack" else "auto"
+    return lambda: module.inv(a, assume_a=assume_a, engine=engine)
 
 
 def fix_threads(threads: int) -> None:

@@ -11,19 +11,10 @@ from libc.stdlib cimport free, llabs, malloc
 
 cimport numpy as cnp
 from libc.string cimport memcpy, memset
-from scipy.linalg.cython_lapack cimport (
-    cgetrf, cgetri, chetrf, chetri, cpotrf, cpotri, csytrf, csytri, ctrtri,
-    dgetrf, dgetri, dpotrf, dpotri, dsytrf, dsytri, dtrtri,
-    sgetrf, sgetri, spotrf, spotri, ssytrf, ssytri, strtri,
-    zgetrf, zgetri, zhetrf, zhetri, zpotrf, zpotri, zsytrf, zsytri, ztrtri,
-)
-
-include "blas_int.pxi"
-
 import os
 import warnings
 
-from stackinv import _blas, _workers
+from stackinv import _workers
 
 cdef extern from *:
     const char *STACKINV_VERSION
@@ -45,7 +36,6 @@ cdef extern from "threads.h":
     void pool_prepare() nogil
     void team_run(team *t, int size, void (*work)(void *argument, int member) noexcept nogil, void *argument) nogil
     void team_make_room(team *t) nogil
-    size_t thread_stack_size() nogil
 
 cdef extern from "transpose.h":
     void transpose_square(double *to, Py_ssize_t to_stride, const double *source, Py_ssize_t stride) nogil
@@ -54,7 +44,6 @@ cnp.import_array()
 pool_prepare()
 
 version: str = STACKINV_VERSION.decode()
-blas_int_bits: int = 8 * sizeof(blas_int)
 
 
 include "stack.pxi"
@@ -93,11 +82,8 @@ cdef struct Workspace:
     Py_ssize_t gathered_offset
     int gathered
     Py_ssize_t slot_offset
-    # LAPACK: a matrix in Fortran order, the workspace of its routines and the pivots. Diagonals: one of them.
+    # Diagonals: one of them.
     Py_ssize_t work_offset
-    Py_ssize_t pivots_offset
-    blas_int ld
-    blas_int lwork
 
 
 cdef char *own(const Workspace *w, int slot) noexcept nogil:
@@ -107,14 +93,12 @@ cdef char *own(const Workspace *w, int slot) noexcept nogil:
 
 include "lanes.pxi"
 include "blocked.pxi"
-include "lapack.pxi"
 include "diagonal.pxi"
 
 
 # Bytes of results that are taken at a time: a large page of memory, which threads would wait for each other to fill, or
 # less where that takes long.
 cdef Py_ssize_t CHUNK_BYTES = 2 << 20
-cdef Py_ssize_t CHUNK_BYTES_OF_LAPACK = 128 << 10
 # After so long all threads leave off, to look at signals and to call the callback. The time decides, and no estimate.
 cdef double TURN_SECONDS = 0.03
 
@@ -174,14 +158,11 @@ cdef bint go_on(Share *share, const number *tag, int k, Py_ssize_t *singular) no
     cdef const Stack *s = share.stack
     cdef const Workspace *w = share.workspace
     cdef Slot *slot = slot_of(w, k)
-    cdef Py_ssize_t end = slot.last, i
+    cdef Py_ssize_t end = slot.last
     if w.engine == LANES:
         singular[0] += invert_tiles(s, w, k, slot.first, end)
     elif w.engine == DIAGONALS:
         singular[0] += invert_diagonals(s, w, tag, k, slot.first, end)
-    elif w.engine == LAPACK:
-        for i in range(slot.first, end):
-            singular[0] += invert_one(s, w, tag, k, i)
     else:
         end = slot.first + 1
         if w.engine == BLOCKED:
@@ -238,8 +219,7 @@ cdef void invert_part(void *share, int member) noexcept nogil:
 
 cdef Py_ssize_t chunk_of(const Stack *s, const Workspace *w, Py_ssize_t n, int threads) noexcept nogil:
     """How many matrices, or tasks of one, are taken at a time: few enough for the threads to end together."""
-    cdef Py_ssize_t bytes = CHUNK_BYTES_OF_LAPACK if w.engine == LAPACK else CHUNK_BYTES
-    cdef Py_ssize_t units = bytes // ((4 if s.out_single else 8) * s.parts * s.m * s.m * w.unit)
+    cdef Py_ssize_t units = CHUNK_BYTES // ((4 if s.out_single else 8) * s.parts * s.m * s.m * w.unit)
     if w.engine == TOGETHER:
         return 1
     if threads > 1:
@@ -282,11 +262,6 @@ cdef Py_ssize_t run(
     return share.singular
 
 
-cdef Py_ssize_t padded(Py_ssize_t size) noexcept nogil:
-    # Whole cache lines and one more between neighbours, so that no two threads write to one line.
-    return (size + 127) // 64 * 64
-
-
 # The last workspace is kept for the next call, unless it is large: what the kernel takes to give and clear the memory
 # of a matrix of M = 256 is as long as its inversion.
 cdef Py_ssize_t MOST_SPARE_BYTES = 16 << 20
@@ -316,7 +291,7 @@ cdef void release(Workspace *w) noexcept:
 cdef int allocate(
     Workspace *w, const Stack *s, const number *tag, const kernels *kernels, Py_ssize_t n, Engine engine, int threads
 ) except -1:
-    cdef blas_int m = s.m
+    cdef Py_ssize_t m = s.m
     cdef int type = type_index(tag)
     w.block = NULL
     w.shared = padded(threads * sizeof(int))    # for the queue of slots
@@ -343,18 +318,12 @@ cdef int allocate(
             w.rows_offset = 0
             w.shared += padded(kernels.steps[w.method][type].factors_size(<int> m))
             w.per_thread = padded(kernels.steps[w.method][type].rows_size(<int> m))
-        elif engine == DIAGONALS:
+        else:
             w.unit = <int> max(<Py_ssize_t> 1, template_matrices(s))
             w.staged = template_matrices(s) * result_bytes(s)
             w.streamed = STACKINV_STREAMS and w.staged and n * result_bytes(s) > LEAST_STREAMED_BYTES
             w.work_offset = padded(w.staged)
             w.per_thread = w.work_offset + padded((w.unit + 1) * m * sizeof(number))
-        else:
-            w.lwork = workspace_length(tag, m, s.structure)
-            w.ld = m if m < 32 else m + 8  # columns a power of two apart would fall into the same few sets of the cache
-            w.work_offset = padded(<Py_ssize_t> m * w.ld * sizeof(number))
-            w.pivots_offset = w.work_offset + padded(w.lwork * sizeof(number))
-            w.per_thread = w.pivots_offset + padded(m * sizeof(blas_int))
         w.slot_offset = w.per_thread
         w.per_thread += padded(sizeof(Slot))
         w.size = w.shared + threads * w.per_thread + 64
@@ -367,46 +336,51 @@ cdef int allocate(
 
 # Matrices that take longer, roughly, are inverted by all threads together, since each thread would need as much memory.
 cdef double MOST_ALONE_SECONDS = 0.5
-# Measured by bench/sharing.py: below this order OpenBLAS's lock makes two threads slower than one, ...
-cdef blas_int LEAST_SHARED_M = 16
-# ... below this much work a team of threads costs more than it brings, ...
+# Measured by bench/sharing.py: below this much work a team of threads costs more than it brings.
 cdef double LEAST_SHARED_SECONDS = 300e-6
-# ... and up to this order OpenBLAS's getrf and getri use one thread anyway, so that one thread need not pin them.
-cdef blas_int LEAST_THREADED_M = 65
 # One matrix by several threads: as if these rows of it were one thread's work, from bench/sharing.py.
 cdef double SERIAL_ROWS = 60
-# OpenBLAS's threaded getrf keeps large arrays on the stack of the thread that calls it.
-cdef size_t LEAST_STACK_FOR_BLAS_THREADS = 4 << 20
 
 
-def override_sharing(least_m, least_seconds):
-    """Set the two for bench/sharing.py, which measures them; what they were."""
-    global LEAST_SHARED_M, LEAST_SHARED_SECONDS
-    before = LEAST_SHARED_M, LEAST_SHARED_SECONDS
-    LEAST_SHARED_M, LEAST_SHARED_SECONDS = least_m, least_seconds
+def override_sharing(least_seconds):
+    """Set it for tests and for bench/sharing.py, which measures it; what it was."""
+    global LEAST_SHARED_SECONDS
+    before = LEAST_SHARED_SECONDS
+    LEAST_SHARED_SECONDS = least_seconds
     return before
 
 
 cdef double estimate_seconds(
-    const number *tag, const kernels *kernels, double m, Engine engine, Structure structure
+    int type, const kernels *kernels, double m, Engine engine, Structure structure
 ) noexcept nogil:
     """Rough time of one matrix on one thread, to keep small work serial and to share out few large matrices."""
     cdef double seconds
     if engine == LANES:
-        seconds = (6.4e-9 * m * m + 2.2e-10 * m * m * m) / kernels.lanes[type_index(tag)]
-    elif engine == BLOCKED:
-        seconds = 2e-9 * m * m + 1.3e-10 * m * m * m / kernels.lanes[type_index(tag)]
+        seconds = (6.4e-9 * m * m + 2.2e-10 * m * m * m) / kernels.lanes[type]
     else:
-        seconds = 1e-7 + 5e-8 * m + 8e-9 * m * m + 4.5e-11 * m * m * m
+        seconds = 2e-9 * m * m + 1.3e-10 * m * m * m / kernels.lanes[type]
     if engine == DIAGONALS:
         return 1e-8 + 2e-9 * m + 2e-10 * m * m
     if structure == POSITIVE_DEFINITE:
         seconds /= 2
     elif structure == UPPER_TRIANGULAR:
         seconds /= 4
-    if number is floatcomplex or number is doublecomplex:
+    if type >= 2:
         seconds *= 3
     return seconds
+
+
+cdef object lapack_engine = None
+
+
+def import_lapack():
+    """The LAPACK engine, and with it SciPy's LAPACK, which takes longer to import than all else."""
+    global lapack_engine
+    if lapack_engine is None:
+        from stackinv import _lapack
+
+        lapack_engine = _lapack
+    return lapack_engine
 
 
 cdef object forced = None
@@ -416,19 +390,21 @@ def use_engine(name):
     """Use this engine from now on, "lanes", "blocked" or "lapack", or None for the best one for each stack."""
     global forced
     forced = {None: None, "lanes": LANES, "blocked": BLOCKED, "lapack": LAPACK}[name]
+    if forced == LAPACK:
+        import_lapack()
 
 
 # Up to this order a matrix alone has the very result that it has in a stack.
-cdef blas_int ALWAYS_LANES_M = 16
+cdef Py_ssize_t ALWAYS_LANES_M = 16
 
 
-cdef Engine choose_engine(const number *tag, const build *used, blas_int m, Py_ssize_t n, Structure structure):
+cdef Engine choose_engine(int type, const build *used, Py_ssize_t m, Py_ssize_t n, Structure structure):
     """Lanes up to the order that the build gives for this type, as far as they are filled; then what the build says.
 
     Few small matrices are worth it all the same, for one result whether they are alone or in a stack.
     """
-    cdef double most_m = used.most_m[method_of(structure)][type_index(tag)]
-    cdef int lanes = used.kernels.lanes[type_index(tag)]
+    cdef double most_m = used.most_m[method_of(structure)][type]
+    cdef int lanes = used.kernels.lanes[type]
     if structure == DIAGONAL:
         return DIAGONALS
     if forced is not None:
@@ -437,22 +413,6 @@ cdef Engine choose_engine(const number *tag, const build *used, blas_int m, Py_s
     if m <= ALWAYS_LANES_M or m <= most_m and n * sqrt(most_m / m) >= (n + lanes - 1) // lanes * lanes:
         return LANES
     return BLOCKED if used.blocked else LAPACK
-
-
-cdef double blas_speedup(double m, int threads) noexcept nogil:
-    """How much faster one matrix is with so many threads of BLAS than with one: Amdahl's law fitted to OpenBLAS."""
-    cdef double serial = 0.16 + 60 / m if m >= 160 else 1
-    return 1 / (serial + (1 - serial) / threads)
-
-
-cdef bint blas_threads_pay(Py_ssize_t n, blas_int m, int workers):
-    """Whether one matrix after the other, each with all threads in BLAS, ends sooner than rounds of one a thread.
-
-    It is one or the other for a whole call. To finish an incomplete last round with BLAS threads is up to 20 times
-    slower: OpenBLAS's threads wait for their next work spinning, in the way of ours.
-    """
-    cdef Py_ssize_t rounds = (n + workers - 1) // workers
-    return n / blas_speedup(m, workers) < rounds and not 0 < thread_stack_size() < LEAST_STACK_FOR_BLAS_THREADS
 
 
 cdef Py_ssize_t count_together(Py_ssize_t n, double m, double seconds, int threads) noexcept nogil:
@@ -470,177 +430,68 @@ cdef Py_ssize_t count_together(Py_ssize_t n, double m, double seconds, int threa
     return n % threads if n % threads < speedup else 0
 
 
-cdef void unpin(object token) except *:
-    """Leave the BLAS limit for certain: a signal may interrupt Python code, but not this loop."""
-    interruption = None
-    for _ in range(10):
-        try:
-            _blas.leave(token)
-            break
-        except BaseException as error:
-            interruption = error
-    if interruption is not None:
-        raise interruption
-
-
 cdef Py_ssize_t share(
-    const Stack *s, const number *tag, Py_ssize_t n, object workers, object callback
+    const Stack *s, const number *tag, const build *used, Engine engine, Py_ssize_t n, object workers, object callback
 ) except -1:
     """Invert all n matrices of the stack; how many of them are singular."""
-    cdef const build *used = build_in_use  # read once, as use_build() may change it meanwhile
-    cdef Engine engine = choose_engine(tag, used, s.m, n, s.structure)
-    cdef double seconds = estimate_seconds(tag, used.kernels, s.m, engine, s.structure)
+    cdef double seconds = estimate_seconds(type_index(tag), used.kernels, s.m, engine, s.structure)
     cdef Py_ssize_t together = 0, singular = 0, i
-    cdef int threads = 1, in_blas = 1
-    cdef bint pinned
+    cdef int threads = 1
     cdef Workspace w
     cdef Job job
 
-    if (engine != LAPACK or s.m >= LEAST_SHARED_M) and n * seconds > LEAST_SHARED_SECONDS:
+    if n * seconds > LEAST_SHARED_SECONDS:
         threads = min(_workers.resolve(None) if workers is None else workers, _workers.available_cpus())
-    if engine == LAPACK and threads > 1 and _blas.serves_one_thread():
-        threads = 1
     if engine == BLOCKED:
         together = count_together(n, s.m, seconds, threads)
-    pinned = engine == LAPACK and (threads > 1 or s.m >= LEAST_THREADED_M)
-    token = object()
-    try:
-        if pinned and threads > 1 and blas_threads_pay(n, s.m, threads):
-            in_blas = _blas.enter(token, threads)
-        elif pinned:
-            _blas.enter(token, 1)
-        if together < n:
-            threads = min(<Py_ssize_t> threads, n) if in_blas == 1 else 1
-            allocate(&w, s, tag, used.kernels, n, engine, threads)
-            try:
-                singular = run(s, &w, NULL, n - together, threads, callback, n)
-            finally:
-                release(&w)
-        if together:
-            allocate(&w, s, tag, used.kernels, n, TOGETHER, threads)
-            try:
-                for i in range(n - together, n):
-                    start_job(&job, s, &w, w.start + padded(threads * sizeof(int)), i)
-                    run(s, &w, &job, job.tasks, threads, None, n)
-                    end_job(s, &job)
-                    singular += job.info != 0
-                    if callback is not None:
-                        callback(i + 1, n)
-            finally:
-                release(&w)
-    finally:
-        if pinned:
-            unpin(token)
+    if together < n:
+        threads = min(<Py_ssize_t> threads, n)
+        allocate(&w, s, tag, used.kernels, n, engine, threads)
+        try:
+            singular = run(s, &w, NULL, n - together, threads, callback, n)
+        finally:
+            release(&w)
+    if together:
+        allocate(&w, s, tag, used.kernels, n, TOGETHER, threads)
+        try:
+            for i in range(n - together, n):
+                start_job(&job, s, &w, w.start + padded(threads * sizeof(int)), i)
+                run(s, &w, &job, job.tasks, threads, None, n)
+                end_job(s, &job)
+                singular += job.info != 0
+                if callback is not None:
+                    callback(i + 1, n)
+        finally:
+            release(&w)
     return singular
-
-
-cdef bint joins_the_axis_before(Stack *s) noexcept:
-    """Make one axis of the last two, the second of which is not counted yet, if all arrays step evenly through both."""
-    cdef int d = s.ndim - 1
-    cdef Py_ssize_t size
-    if d < 0:
-        return False
-    size = s.shape[d + 1]
-    if (
-        s.a_strides[d] != size * s.a_strides[d + 1]
-        or s.out_strides[d] != size * s.out_strides[d + 1]
-        or s.info_strides[d] != size * s.info_strides[d + 1]
-        or s.rcond_strides[d] != size * s.rcond_strides[d + 1]
-    ):
-        return False
-    s.shape[d] *= size
-    s.a_strides[d], s.out_strides[d] = s.a_strides[d + 1], s.out_strides[d + 1]
-    s.info_strides[d], s.rcond_strides[d] = s.info_strides[d + 1], s.rcond_strides[d + 1]
-    return True
-
-
-cdef bint begins_as(cnp.ndarray array, cnp.ndarray a, int ndim) noexcept:
-    """Whether it has so many axes, as long as the first ones of `a`; None has whatever is asked for."""
-    cdef int d
-    if array is None:
-        return True
-    if cnp.PyArray_NDIM(array) != ndim:
-        return False
-    for d in range(ndim):
-        if cnp.PyArray_DIM(array, d) != cnp.PyArray_DIM(a, d):
-            return False
-    return True
-
-
-cdef bint is_of(cnp.ndarray array, bint is_complex) noexcept:
-    cdef int typenum = cnp.PyArray_TYPE(array)
-    if is_complex:
-        return typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT
-    return typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT
-
-
-cdef Py_ssize_t describe(
-    Stack *s, cnp.ndarray a, cnp.ndarray out, cnp.ndarray info, cnp.ndarray rcond, bint is_complex, Structure structure
-) except -1:
-    """Fill in the stack; how many matrices it has. The last look at arrays that other threads may change."""
-    cdef int d, row, column
-    cdef Py_ssize_t n = 1
-    cdef int ndim = cnp.PyArray_NDIM(a)
-    if (
-        ndim < 2 or cnp.PyArray_DIM(a, ndim - 1) != cnp.PyArray_DIM(a, ndim - 2) or cnp.PyArray_DIM(a, ndim - 1) == 0
-        or not begins_as(out, a, ndim) or not begins_as(info, a, ndim - 2) or not begins_as(rcond, a, ndim - 2)
-        or not is_of(a, is_complex) or not is_of(out, is_complex)
-    ):
-        raise RuntimeError("an array changed its shape or type while it was to be inverted")
-    s.ndim = 0
-    s.a, s.out = cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(out)
-    s.info = NULL if info is None else cnp.PyArray_BYTES(info)
-    s.rcond = NULL if rcond is None else cnp.PyArray_BYTES(rcond)
-    for d in range(ndim - 2):
-        if cnp.PyArray_DIM(a, d) == 1:
-            continue
-        s.shape[s.ndim] = cnp.PyArray_DIM(a, d)
-        s.a_strides[s.ndim] = cnp.PyArray_STRIDE(a, d)
-        s.out_strides[s.ndim] = cnp.PyArray_STRIDE(out, d)
-        s.info_strides[s.ndim] = 0 if info is None else cnp.PyArray_STRIDE(info, d)
-        s.rcond_strides[s.ndim] = 0 if rcond is None else cnp.PyArray_STRIDE(rcond, d)
-        n *= s.shape[s.ndim]
-        if not joins_the_axis_before(s):
-            s.ndim += 1
-    if s.ndim == 0:
-        s.a_strides[0] = s.out_strides[0] = 0
-    s.m = cnp.PyArray_DIM(a, ndim - 1)
-    if <blas_int> s.m != s.m:
-        raise ValueError(f"matrices of order {s.m} are too large for LAPACK's integers")
-    s.structure = structure
-    row, column = ndim - 2, ndim - 1
-    s.transposed = structure == LOWER_TRIANGULAR
-    if s.transposed:
-        s.structure = UPPER_TRIANGULAR
-        row, column = column, row
-    s.a_row, s.a_column = cnp.PyArray_STRIDE(a, row), cnp.PyArray_STRIDE(a, column)
-    s.out_row, s.out_column = cnp.PyArray_STRIDE(out, row), cnp.PyArray_STRIDE(out, column)
-    s.parts = 2 if is_complex else 1
-    s.a_single = cnp.PyArray_ITEMSIZE(a) == 4 * s.parts
-    s.out_single = cnp.PyArray_ITEMSIZE(out) == 4 * s.parts
-    return n
 
 
 def invert(
     cnp.ndarray a not None, cnp.ndarray out not None, cnp.ndarray info, cnp.ndarray rcond,
-    calculation, structure, workers, callback,
+    calculation, structure, lapack, workers, callback,
 ):
     """Invert the stack `a` into `out`; how many of its matrices are singular.
 
     `a` and `out` have shape (..., M, M), M > 0, at least one matrix, and any strides; they are real or complex as the
     calculation is, of either precision, aligned and of native byte order. They may be the same memory.
     What `structure` says of the matrices is not checked; of symmetric ones the lower triangle is read.
+    `lapack` says whether the LAPACK engine does it, whatever is best; it has no diagonal matrices.
     `info` (C int, zeros) and `rcond` (double) have the shape of the stack; either may be None.
     """
     cdef Stack s
     cdef Py_ssize_t n = describe(&s, a, out, info, rcond, calculation in "FD", STRUCTURES[structure])
-    if calculation == "f":
-        return share(&s, <const float *> NULL, n, workers, callback)
-    if calculation == "d":
-        return share(&s, <const double *> NULL, n, workers, callback)
-    if calculation == "F":
-        return share(&s, <const floatcomplex *> NULL, n, workers, callback)
-    return share(&s, <const doublecomplex *> NULL, n, workers, callback)
+    cdef const build *used = build_in_use   # read once, as use_build() may change it meanwhile
+    cdef int type = "fdFD".index(calculation)
+    cdef Engine engine = choose_engine(type, used, s.m, n, s.structure)
+    if engine == LAPACK or lapack and engine != DIAGONALS:
+        return import_lapack().invert(a, out, info, rcond, calculation, structure, workers, callback)
+    if type == 0:
+        return share(&s, <const float *> NULL, used, engine, n, workers, callback)
+    if type == 1:
+        return share(&s, <const double *> NULL, used, engine, n, workers, callback)
+    if type == 2:
+        return share(&s, <const floatcomplex *> NULL, used, engine, n, workers, callback)
+    return share(&s, <const doublecomplex *> NULL, used, engine, n, workers, callback)
 
 
 # Stacks of at most this many numbers are not worth more than the arithmetic takes.

@@ -19,11 +19,12 @@ def inv(
     dtype: Any,
     structure: str,
     on_singular: str,
+    engine: str | None,
     workers: SupportsIndex | None,
     callback: _inv.Progress | None,
 ) -> Any:
     """The lazy inverse of a dask array, in chunks that hold whole matrices."""
-    keywords = _keywords(dtype, structure, workers, callback)
+    keywords = _keywords(dtype, structure, engine, workers, callback)
     a, result_type = _whole_matrices(a, out, dtype)
     starts = tuple(tuple(itertools.accumulate(chunks, initial=0)) for chunks in a.chunks[:-2])
     function = functools.partial(_inv_chunk, starts=starts, on_singular=on_singular, **keywords)
@@ -31,10 +32,16 @@ def inv(
 
 
 def inv_ex(
-    a: Any, out: Any, dtype: Any, structure: str, workers: SupportsIndex | None, callback: _inv.Progress | None
+    a: Any,
+    out: Any,
+    dtype: Any,
+    structure: str,
+    engine: str | None,
+    workers: SupportsIndex | None,
+    callback: _inv.Progress | None,
 ) -> _inv.InvExResult:
     """The three lazy results, which share the work on a chunk if they are computed together."""
-    keywords = _keywords(dtype, structure, workers, callback)
+    keywords = _keywords(dtype, structure, engine, workers, callback)
     a, result_type = _whole_matrices(a, out, dtype)
     function = functools.partial(_inv_ex_chunk, **keywords)
     results = a.map_blocks(function, meta=a._meta.astype(object))
@@ -53,13 +60,23 @@ def inv_ex(
 
 
 def _keywords(
-    dtype: Any, structure: str, workers: SupportsIndex | None, callback: _inv.Progress | None
+    dtype: Any,
+    structure: str,
+    engine: str | None,
+    workers: SupportsIndex | None,
+    callback: _inv.Progress | None,
 ) -> dict[str, Any]:
     """For the call on each chunk. dask has a thread for each core already, so that a call has but one by default."""
     _inv.check_callback(callback)
     if not isinstance(workers, SupportsIndex) or operator.index(workers) >= 0:  # the cores to count back from are there
         _workers.resolve(workers)
-    return {"dtype": dtype, "assume_a": structure, "workers": 1 if workers is None else workers, "callback": callback}
+    return {
+        "dtype": dtype,
+        "assume_a": structure,
+        "engine": engine,
+        "workers": 1 if workers is None else workers,
+        "callback": callback,
+    }
 
 
 def _whole_matrices(a: Any, out: Any, dtype: Any) -> tuple[Any, np.dtype[Any]]:

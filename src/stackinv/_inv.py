@@ -2,6 +2,8 @@
 
 import functools
 import math
+import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, SupportsIndex, get_args
 
@@ -27,6 +29,8 @@ _RULE: dict[str, tuple[np.dtype[Any], np.dtype[Any]]] = {
 
 AssumeA = Literal["gen", "pos", "sym", "her", "upper triangular", "lower triangular", "diagonal"]
 STRUCTURES: tuple[str, ...] = get_args(AssumeA)
+Engine = Literal["auto", "lapack"]
+ENGINES: tuple[str, ...] = get_args(Engine)
 
 # Stacks that NumPy has to convert go through a buffer of this size, so that they are never copied whole.
 _BUFFER_BYTES = 1 << 20
@@ -147,6 +151,7 @@ def inv(
     dtype: npt.DTypeLike | None = None,
     assume_a: AssumeA = "gen",
     on_singular: Literal["raise", "nan"] = "raise",
+    engine: Engine | None = None,
     workers: SupportsIndex | None = None,
     callback: Progress | None = None,
 ) -> Array:
@@ -175,6 +180,11 @@ def inv(
     on_singular : {"raise", "nan"}, optional
         What happens when matrices are exactly singular, or not positive definite under ``assume_a="pos"``. All others
         are inverted first. Then, by default, an error names all those; with ``"nan"`` they are filled with NaN.
+    engine : {"auto", "lapack"}, optional
+        What calculates: the fastest engine for the stack, or, with ``"lapack"``, LAPACK's routines as SciPy has them,
+        for each matrix of a parallel loop. That takes several times as long; it serves to compare with, or to know
+        whether a difference comes from the engines of this package. Diagonal matrices have one engine. By default what
+        the environment variable ``STACKINV_ENGINE`` says, else ``"auto"``.
     workers : int, optional
         Number of threads, as in `scipy.fft`: a negative number counts back from all cores. By default what
         `get_workers` says. Too little work to share out runs in one thread.
@@ -257,7 +267,8 @@ def inv(
     if on_singular not in ("raise", "nan"):
         raise ValueError(f"on_singular must be 'raise' or 'nan', not {on_singular!r}")
     structure = assume_a if assume_a in STRUCTURES else _structure(assume_a)
-    if out is None and dtype is None and workers is None and callback is None:
+    lapack = _default_lapack if engine is None else _is_lapack(engine)
+    if out is None and dtype is None and workers is None and callback is None and not lapack:
         kind: type = type(a)
         if kind is list or kind is tuple:
             a = np.asarray(a)
@@ -268,7 +279,7 @@ def inv(
         if is_lazy(a):
             from stackinv import _dask
 
-            lazy: Array = _dask.inv(a, out, dtype, structure, on_singular, workers, callback)
+            lazy: Array = _dask.inv(a, out, dtype, structure, on_singular, engine, workers, callback)
             return lazy
         if is_foreign(a):
             inverse, _ = _asked(
@@ -279,18 +290,19 @@ def inv(
                         dtype=dtype,
                         assume_a=assume_a,
                         on_singular=on_singular,
+                        engine=engine,
                         workers=workers,
                         callback=callback,
                     ),
                 ),
-                once=any(x is not None for x in (dtype, workers, callback))
+                once=any(x is not None for x in (dtype, engine, workers, callback))
                 or structure != "gen"
                 or on_singular != "raise",
             )
             foreign: Array = _into(out, inverse)
             return foreign
     array, wrap = _as_stack(a)
-    result, info, _, count = _invert(array, out, dtype, structure, workers, callback, with_rcond=False)
+    result, info, _, count = _invert(array, out, dtype, structure, lapack, workers, callback, with_rcond=False)
     if count and on_singular == "raise":
         indices = np.nonzero(info) if info.ndim else ()
         raise singular(indices, info.size, int(info[indices].flat[0]) if structure == "pos" else None)
@@ -303,6 +315,7 @@ def inv_ex(
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     assume_a: AssumeA = "gen",
+    engine: Engine | None = None,
     workers: SupportsIndex | None = None,
     callback: Progress | None = None,
 ) -> InvExResult:
@@ -318,6 +331,8 @@ def inv_ex(
         The type of the calculation and of the inverses, as for `inv`.
     assume_a : {"gen", "pos", "sym", "her", "upper triangular", "lower triangular", "diagonal"}, optional
         What is known of the matrices, as for `inv`.
+    engine : {"auto", "lapack"}, optional
+        What calculates, as for `inv`.
     workers : int, optional
         Number of threads, as for `inv`.
     callback : callable, optional
@@ -355,19 +370,22 @@ def inv_ex(
     array([0.5, 0. ])
     """
     structure = assume_a if assume_a in STRUCTURES else _structure(assume_a)
+    lapack = _default_lapack if engine is None else _is_lapack(engine)
     if is_lazy(a):
         from stackinv import _dask
 
-        return _dask.inv_ex(a, out, dtype, structure, workers, callback)
+        return _dask.inv_ex(a, out, dtype, structure, engine, workers, callback)
     if is_foreign(a):
         inverse, others = _asked(
             a,
-            lambda array: stackinv.inv_ex(array, dtype=dtype, assume_a=assume_a, workers=workers, callback=callback),
+            lambda array: stackinv.inv_ex(
+                array, dtype=dtype, assume_a=assume_a, engine=engine, workers=workers, callback=callback
+            ),
             once=True,
         )
         return InvExResult(_into(out, inverse), *others)
     array, wrap = _as_stack(a)
-    result, info, rcond, _ = _invert(array, out, dtype, structure, workers, callback, with_rcond=True)
+    result, info, rcond, _ = _invert(array, out, dtype, structure, lapack, workers, callback, with_rcond=True)
     return InvExResult(_returned(result, out, wrap), info[()], rcond[()])
 
 
@@ -442,6 +460,7 @@ def _invert(
     out: Array | None,
     dtype: npt.DTypeLike | None,
     structure: str,
+    lapack: bool,
     workers: SupportsIndex | None,
     callback: Progress | None,
     *,
@@ -466,7 +485,7 @@ def _invert(
     if array.size:
         native = _is_native(array, calculation.char) and (out is None or _is_native(result, calculation.char))
         run = _core.invert if native else _invert_converted
-        singular = run(array, result, info, rcond, calculation.char, structure, workers, callback)
+        singular = run(array, result, info, rcond, calculation.char, structure, lapack, workers, callback)
     if shared is not None:
         _copy_in_order(shared, result)
     return result, info, rcond, singular
@@ -482,6 +501,31 @@ def _structure(name: str) -> str:
     if name == "general":  # SciPy's other word for it
         return "gen"
     raise ValueError(f"assume_a must be one of {', '.join(map(repr, STRUCTURES))}, not {name!r}")
+
+
+def _is_lapack(engine: str) -> bool:
+    if engine not in ENGINES:
+        raise ValueError(f"engine must be 'auto' or 'lapack', not {engine!r}")
+    return engine == "lapack"
+
+
+def _engine_of_environment() -> str:
+    engine = os.environ.get("STACKINV_ENGINE", "").strip() or "auto"
+    if engine in ENGINES:
+        return engine
+    message = f"STACKINV_ENGINE={engine!r} is ignored: expected 'auto' or 'lapack'"
+    warnings.warn(message, RuntimeWarning, stacklevel=2)
+    return "auto"
+
+
+_default_lapack = _engine_of_environment() == "lapack"
+if _default_lapack or _core.needs_lapack():  # at the end of the interpreter nothing can be imported any more
+    _core.import_lapack()
+
+
+def default_engine() -> str:
+    """What calculates if a call does not say."""
+    return "lapack" if _default_lapack else "auto"
 
 
 def types(given: np.dtype[Any], dtype: npt.DTypeLike | None) -> tuple[np.dtype[Any], np.dtype[Any]]:
@@ -579,6 +623,7 @@ def _invert_converted(
     rcond: Array | None,
     calculation: str,
     structure: str,
+    lapack: bool,
     workers: SupportsIndex | None,
     callback: Progress | None,
 ) -> int:
@@ -604,6 +649,7 @@ def _invert_converted(
             None if rcond is None else rcond[block],
             calculation,
             structure,
+            lapack,
             workers,
             None if callback is None else _offset(callback, done, info.size),
         )

@@ -11,23 +11,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from stackinv import _inv
 from stackinv._run import _stackinv_report
 
 # Found by each Python first: with a module `sitecustomize`.
 _DIRECTORY = str(Path(__file__).with_name("_run"))
 
 
-def become(program: Sequence[str]) -> NoReturn:
+def become(program: Sequence[str], engine: str) -> NoReturn:
     """Become the Python that runs the program."""
-    environment = os.environ | _environment()
+    environment = os.environ | _environment(engine)
     os.execve(sys.executable, [sys.executable, *program], environment)
 
 
-def run_and_report(program: Sequence[str]) -> None:
+def run_and_report(program: Sequence[str], engine: str) -> None:
     """Run the program and print what went through `inv`; then end as it did, by a signal if that was so."""
     directory = tempfile.mkdtemp(prefix="stackinv-")
     try:
-        status = _run(program, os.environ | _environment() | {"STACKINV_REPORT": directory})
+        status = _run(program, os.environ | _environment(engine) | {"STACKINV_REPORT": directory})
         try:
             report = _stackinv_report.text(directory)
         except OSError as error:
@@ -47,7 +48,7 @@ def run_and_report(program: Sequence[str]) -> None:
     sys.exit(status)
 
 
-def _environment() -> dict[str, str]:
+def _environment(engine: str) -> dict[str, str]:
     if os.pathsep in _DIRECTORY:
         if sys.stderr is not None:
             print(
@@ -56,7 +57,10 @@ def _environment() -> dict[str, str]:
                 file=sys.stderr,
             )
         return {}
-    return {"PYTHONPATH": os.pathsep.join([_DIRECTORY, *filter(None, [os.environ.get("PYTHONPATH")])])}
+    path = [_DIRECTORY, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(path)} | (
+        {"STACKINV_ENGINE": engine} if engine != _inv.default_engine() else {}
+    )
 
 
 _PASSED_ON = {

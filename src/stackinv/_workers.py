@@ -31,6 +31,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
+def forked() -> bool:
+    """Whether this process is a child of a fork that this module was imported before."""
+    return _forked
+
+
 def resolve(workers: SupportsIndex | None) -> int:
     """The number of threads that `workers` stands for."""
     return (_set_workers.get() or _default()) if workers is None else _validated(workers)

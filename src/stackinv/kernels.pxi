@@ -117,6 +117,11 @@ def vector_bits():
     return 64 * build_in_use.kernels.lanes[1]
 
 
+def needs_lapack():
+    """Whether the build in use has no engine of its own for large matrices."""
+    return not build_in_use.blocked
+
+
 cdef int type_index(const number *_) noexcept nogil:
     # As the tables of the kernels are ordered.
     if number is float:
@@ -127,18 +132,6 @@ cdef int type_index(const number *_) noexcept nogil:
         return 2
     else:
         return 3
-
-
-# By SciPy's names.
-STRUCTURES = {
-    "gen": GENERAL,
-    "sym": SYMMETRIC,
-    "her": HERMITIAN,
-    "pos": POSITIVE_DEFINITE,
-    "upper triangular": UPPER_TRIANGULAR,
-    "lower triangular": LOWER_TRIANGULAR,
-    "diagonal": DIAGONAL,
-}
 
 
 cdef int method_of(Structure structure) noexcept nogil:

@@ -29,6 +29,18 @@ cdef enum Structure:
     DIAGONAL
 
 
+# By SciPy's names.
+STRUCTURES = {
+    "gen": GENERAL,
+    "sym": SYMMETRIC,
+    "her": HERMITIAN,
+    "pos": POSITIVE_DEFINITE,
+    "upper triangular": UPPER_TRIANGULAR,
+    "lower triangular": LOWER_TRIANGULAR,
+    "diagonal": DIAGONAL,
+}
+
+
 cdef struct Stack:
     # The axes of the stack, and where each of its matrices, results and outcomes lies. Strides are in bytes.
     Structure structure
@@ -43,7 +55,7 @@ cdef struct Stack:
     Py_ssize_t out_strides[62]
     Py_ssize_t info_strides[62]
     Py_ssize_t rcond_strides[62]
-    Py_ssize_t m                    # fits LAPACK's integers
+    Py_ssize_t m                    # fits a C int
     int parts                       # reals in an element: 1, or 2 for complex
     bint a_single
     bint out_single
@@ -216,3 +228,106 @@ cdef void make_symmetric(const Stack *s, char *at, Py_ssize_t first, Py_ssize_t 
             average_triangles(<float *> NULL, at, s.out_row, s.out_column, first, last, s.parts, conjugate)
         else:
             average_triangles(<double *> NULL, at, s.out_row, s.out_column, first, last, s.parts, conjugate)
+
+
+# Norms are calculated times this, so that sums do not overflow.
+cdef double NORM_UNIT = 2.0 ** -20
+
+
+cdef double modulus(number x) noexcept nogil:
+    if number is floatcomplex or number is doublecomplex:
+        return hypot(x.real * NORM_UNIT, x.imag * NORM_UNIT)
+    else:
+        return fabs(x * NORM_UNIT)
+
+
+cdef bint joins_the_axis_before(Stack *s) noexcept:
+    """Make one axis of the last two, the second of which is not counted yet, if all arrays step evenly through both."""
+    cdef int d = s.ndim - 1
+    cdef Py_ssize_t size
+    if d < 0:
+        return False
+    size = s.shape[d + 1]
+    if (
+        s.a_strides[d] != size * s.a_strides[d + 1]
+        or s.out_strides[d] != size * s.out_strides[d + 1]
+        or s.info_strides[d] != size * s.info_strides[d + 1]
+        or s.rcond_strides[d] != size * s.rcond_strides[d + 1]
+    ):
+        return False
+    s.shape[d] *= size
+    s.a_strides[d], s.out_strides[d] = s.a_strides[d + 1], s.out_strides[d + 1]
+    s.info_strides[d], s.rcond_strides[d] = s.info_strides[d + 1], s.rcond_strides[d + 1]
+    return True
+
+
+cdef bint begins_as(cnp.ndarray array, cnp.ndarray a, int ndim) noexcept:
+    """Whether it has so many axes, as long as the first ones of `a`; None has whatever is asked for."""
+    cdef int d
+    if array is None:
+        return True
+    if cnp.PyArray_NDIM(array) != ndim:
+        return False
+    for d in range(ndim):
+        if cnp.PyArray_DIM(array, d) != cnp.PyArray_DIM(a, d):
+            return False
+    return True
+
+
+cdef bint is_of(cnp.ndarray array, bint is_complex) noexcept:
+    cdef int typenum = cnp.PyArray_TYPE(array)
+    if is_complex:
+        return typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT
+    return typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT
+
+
+cdef Py_ssize_t describe(
+    Stack *s, cnp.ndarray a, cnp.ndarray out, cnp.ndarray info, cnp.ndarray rcond, bint is_complex, Structure structure
+) except -1:
+    """Fill in the stack; how many matrices it has. The last look at arrays that other threads may change."""
+    cdef int d, row, column
+    cdef Py_ssize_t n = 1
+    cdef int ndim = cnp.PyArray_NDIM(a)
+    if (
+        ndim < 2 or cnp.PyArray_DIM(a, ndim - 1) != cnp.PyArray_DIM(a, ndim - 2) or cnp.PyArray_DIM(a, ndim - 1) == 0
+        or not begins_as(out, a, ndim) or not begins_as(info, a, ndim - 2) or not begins_as(rcond, a, ndim - 2)
+        or not is_of(a, is_complex) or not is_of(out, is_complex)
+    ):
+        raise RuntimeError("an array changed its shape or type while it was to be inverted")
+    s.ndim = 0
+    s.a, s.out = cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(out)
+    s.info = NULL if info is None else cnp.PyArray_BYTES(info)
+    s.rcond = NULL if rcond is None else cnp.PyArray_BYTES(rcond)
+    for d in range(ndim - 2):
+        if cnp.PyArray_DIM(a, d) == 1:
+            continue
+        s.shape[s.ndim] = cnp.PyArray_DIM(a, d)
+        s.a_strides[s.ndim] = cnp.PyArray_STRIDE(a, d)
+        s.out_strides[s.ndim] = cnp.PyArray_STRIDE(out, d)
+        s.info_strides[s.ndim] = 0 if info is None else cnp.PyArray_STRIDE(info, d)
+        s.rcond_strides[s.ndim] = 0 if rcond is None else cnp.PyArray_STRIDE(rcond, d)
+        n *= s.shape[s.ndim]
+        if not joins_the_axis_before(s):
+            s.ndim += 1
+    if s.ndim == 0:
+        s.a_strides[0] = s.out_strides[0] = 0
+    s.m = cnp.PyArray_DIM(a, ndim - 1)
+    if <int> s.m != s.m:
+        raise ValueError(f"matrices of order {s.m} are too large for a C int")
+    s.structure = structure
+    row, column = ndim - 2, ndim - 1
+    s.transposed = structure == LOWER_TRIANGULAR
+    if s.transposed:
+        s.structure = UPPER_TRIANGULAR
+        row, column = column, row
+    s.a_row, s.a_column = cnp.PyArray_STRIDE(a, row), cnp.PyArray_STRIDE(a, column)
+    s.out_row, s.out_column = cnp.PyArray_STRIDE(out, row), cnp.PyArray_STRIDE(out, column)
+    s.parts = 2 if is_complex else 1
+    s.a_single = cnp.PyArray_ITEMSIZE(a) == 4 * s.parts
+    s.out_single = cnp.PyArray_ITEMSIZE(out) == 4 * s.parts
+    return n
+
+
+cdef Py_ssize_t padded(Py_ssize_t size) noexcept nogil:
+    # Whole cache lines and one more between neighbours, so that no two threads write to one line.
+    return (size + 127) // 64 * 64

@@ -1,0 +1,401 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The LAPACK engine: each matrix of the stack by LAPACK's routines for its structure, from SciPy, in a parallel loop.
+
+A matrix is read into Fortran order, factored and inverted there, and written to where it goes, without the GIL. The
+threads are OpenMP's, if the compiler has it, and BLAS has one thread meanwhile.
+"""
+
+from cpython.exc cimport PyErr_CheckSignals
+from cython.parallel cimport prange, threadid
+from libc.math cimport NAN, fabs, hypot, isnan
+from libc.stdlib cimport free, llabs, malloc
+from libc.string cimport memset
+
+cimport numpy as cnp
+from scipy.linalg.cython_lapack cimport (
+    cgetrf, cgetri, chetrf, chetri, cpotrf, cpotri, csytrf, csytri, ctrtri,
+    dgetrf, dgetri, dpotrf, dpotri, dsytrf, dsytri, dtrtri,
+    sgetrf, sgetri, spotrf, spotri, ssytrf, ssytri, strtri,
+    zgetrf, zgetri, zhetrf, zhetri, zpotrf, zpotri, zsytrf, zsytri, ztrtri,
+)
+
+include "blas_int.pxi"
+
+import time
+
+from stackinv import _blas, _workers
+
+cdef extern from "transpose.h":
+    void transpose_square(double *to, Py_ssize_t to_stride, const double *source, Py_ssize_t stride) nogil
+
+cdef extern from "kernels.h":
+    double stackinv_rcond(double a_norm, double norm, double unit) nogil
+
+cdef extern from "thread_stack.h":
+    size_t thread_stack_size() nogil
+
+cdef extern from *:
+    """
+    #ifdef _OPENMP
+    #define HAS_OPENMP 1
+    #else
+    #define HAS_OPENMP 0
+    #endif
+    """
+    const bint HAS_OPENMP
+
+cnp.import_array()
+openmp: bool = HAS_OPENMP
+blas_int_bits: int = 8 * sizeof(blas_int)
+
+include "stack.pxi"
+
+
+# The routines for one type of number. All numbers are behind `void *`, so that what calls them is written once.
+# Those for positive definite matrices have the same arguments, and those for symmetric and for Hermitian ones have.
+ctypedef void (*getrf_t)(
+    blas_int *m, blas_int *n, void *a, blas_int *lda, blas_int *pivots, blas_int *info
+) noexcept nogil
+ctypedef void (*getri_t)(
+    blas_int *n, void *a, blas_int *lda, blas_int *pivots, void *work, blas_int *lwork, blas_int *info
+) noexcept nogil
+ctypedef void (*potrf_t)(char *uplo, blas_int *n, void *a, blas_int *lda, blas_int *info) noexcept nogil
+ctypedef void (*sytrf_t)(
+    char *uplo, blas_int *n, void *a, blas_int *lda, blas_int *pivots, void *work, blas_int *lwork, blas_int *info
+) noexcept nogil
+ctypedef void (*sytri_t)(
+    char *uplo, blas_int *n, void *a, blas_int *lda, blas_int *pivots, void *work, blas_int *info
+) noexcept nogil
+ctypedef void (*trtri_t)(char *uplo, char *diag, blas_int *n, void *a, blas_int *lda, blas_int *info) noexcept nogil
+
+cdef struct Routines:
+    getrf_t getrf
+    getri_t getri
+    potrf_t potrf
+    potrf_t potri
+    sytrf_t sytrf
+    sytri_t sytri
+    sytrf_t hetrf
+    sytri_t hetri
+    trtri_t trtri
+
+cdef Routines ROUTINES[4]                       # by "fdFD"
+ROUTINES[0] = Routines(
+    <getrf_t> sgetrf, <getri_t> sgetri, <potrf_t> spotrf, <potrf_t> spotri, <sytrf_t> ssytrf, <sytri_t> ssytri,
+    <sytrf_t> ssytrf, <sytri_t> ssytri, <trtri_t> strtri,
+)
+ROUTINES[1] = Routines(
+    <getrf_t> dgetrf, <getri_t> dgetri, <potrf_t> dpotrf, <potrf_t> dpotri, <sytrf_t> dsytrf, <sytri_t> dsytri,
+    <sytrf_t> dsytrf, <sytri_t> dsytri, <trtri_t> dtrtri,
+)
+ROUTINES[2] = Routines(
+    <getrf_t> cgetrf, <getri_t> cgetri, <potrf_t> cpotrf, <potrf_t> cpotri, <sytrf_t> csytrf, <sytri_t> csytri,
+    <sytrf_t> chetrf, <sytri_t> chetri, <trtri_t> ctrtri,
+)
+ROUTINES[3] = Routines(
+    <getrf_t> zgetrf, <getri_t> zgetri, <potrf_t> zpotrf, <potrf_t> zpotri, <sytrf_t> zsytrf, <sytri_t> zsytri,
+    <sytrf_t> zhetrf, <sytri_t> zhetri, <trtri_t> ztrtri,
+)
+
+cdef char *LOWER = b"L"
+cdef char *UPPER = b"U"
+cdef char *NOT_UNIT = b"N"
+
+
+cdef struct Workspace:
+    # What one thread needs: a matrix in Fortran order, what the routines ask for, the pivots.
+    void *a
+    void *work
+    blas_int *pivots
+    blas_int ld
+    blas_int lwork
+
+
+cdef blas_int invert_matrix(const Routines *r, Structure structure, blas_int m, Workspace *w) noexcept nogil:
+    """Invert the matrix in the workspace; LAPACK's info."""
+    cdef blas_int info = 0
+    if structure == GENERAL:
+        r.getrf(&m, &m, w.a, &w.ld, w.pivots, &info)
+        if info == 0:
+            r.getri(&m, w.a, &w.ld, w.pivots, w.work, &w.lwork, &info)
+    elif structure == POSITIVE_DEFINITE:
+        r.potrf(LOWER, &m, w.a, &w.ld, &info)
+        if info == 0:
+            r.potri(LOWER, &m, w.a, &w.ld, &info)
+    elif structure == SYMMETRIC:
+        r.sytrf(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &w.lwork, &info)
+        if info == 0:
+            r.sytri(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &info)
+    elif structure == HERMITIAN:
+        r.hetrf(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &w.lwork, &info)
+        if info == 0:
+            r.hetri(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &info)
+    else:
+        r.trtri(UPPER, NOT_UNIT, &m, w.a, &w.ld, &info)
+    return info
+
+
+cdef blas_int workspace_length(const Routines *r, Structure structure, blas_int m, bint single) noexcept nogil:
+    """Numbers of `work`: what getri, sytrf or hetrf say is best; sytri and hetri need m."""
+    cdef double best[2]
+    cdef blas_int query = -1, info = 0
+    best[0] = best[1] = 0
+    if structure == GENERAL:
+        r.getri(&m, NULL, &m, NULL, best, &query, &info)
+    elif structure == SYMMETRIC:
+        r.sytrf(LOWER, &m, NULL, &m, NULL, best, &query, &info)
+    elif structure == HERMITIAN:
+        r.hetrf(LOWER, &m, NULL, &m, NULL, best, &query, &info)
+    return max(m, <blas_int> ((<float *> best)[0] if single else best[0]))
+
+
+cdef double norm1(const number *a, Py_ssize_t m, Py_ssize_t row, Py_ssize_t column) noexcept nogil:
+    """Largest sum of moduli in a column; NaN if there is one."""
+    cdef double largest = 0, total
+    cdef Py_ssize_t i, j
+    for j in range(m):
+        total = 0
+        for i in range(m):
+            total += modulus(a[i * row + j * column])
+        if total > largest or isnan(total):
+            largest = total
+            if isnan(total):
+                break
+    return largest
+
+
+cdef void complete(number *a, Py_ssize_t m, Py_ssize_t ld, Structure structure) noexcept nogil:
+    """The upper triangle from the lower one; zeros below an upper triangular matrix."""
+    cdef Py_ssize_t i, j
+    cdef bint conjugate = structure == HERMITIAN or structure == POSITIVE_DEFINITE
+    if structure == GENERAL:
+        return
+    for j in range(m):
+        for i in range(j + 1, m):
+            if structure == UPPER_TRIANGULAR:
+                a[j * ld + i] = 0
+            else:
+                a[i * ld + j] = a[j * ld + i]
+                if number is floatcomplex or number is doublecomplex:
+                    if conjugate:
+                        a[i * ld + j].imag = 0 - a[i * ld + j].imag
+        if number is floatcomplex or number is doublecomplex:
+            if conjugate:
+                a[j * ld + j].imag = 0
+
+
+cdef bint has_nan(const number *a, Py_ssize_t m, Py_ssize_t ld) noexcept nogil:
+    cdef Py_ssize_t i, j
+    for j in range(m):
+        for i in range(m):
+            if isnan(<double> abs(a[j * ld + i])):
+                return True
+    return False
+
+
+cdef void clear_negative_zeros(number *a, Py_ssize_t m, Py_ssize_t ld) noexcept nogil:
+    """getri and trtri leave -0 where a triangular matrix has zeros; NumPy solves for the identity and has 0."""
+    cdef Py_ssize_t i, j
+    for j in range(m):
+        for i in range(m):
+            a[j * ld + i] += 0
+
+
+cdef bint invert_one(
+    const number *_, const Stack *s, const Routines *r, Workspace *w, Py_ssize_t i
+) noexcept nogil:
+    """Invert matrix i of the stack; whether it is singular."""
+    cdef Place at = locate(s, i)
+    cdef number *a = <number *> w.a
+    cdef Py_ssize_t row = w.ld if s.transposed else 1, column = 1 if s.transposed else w.ld
+    cdef double a_norm = 0
+    cdef blas_int info
+
+    if number is float or number is floatcomplex:
+        read_matrix(<float *> a, w.ld, s, at.a)
+    else:
+        read_matrix(<double *> a, w.ld, s, at.a)
+    complete(a, s.m, w.ld, s.structure)
+    if s.rcond:
+        a_norm = norm1(a, s.m, row, column)
+
+    info = invert_matrix(r, s.structure, <blas_int> s.m, w)
+
+    if info and has_nan(a, s.m, w.ld):      # for which some routines end so: what is no number is not singular
+        if s.rcond:
+            (<double *> at.rcond)[0] = NAN
+        write_all(s, at.out, NAN)
+        return False
+    if info:
+        if s.info:
+            (<int *> at.info)[0] = <int> info
+        if s.rcond:
+            (<double *> at.rcond)[0] = 0
+        write_all(s, at.out, NAN)
+        return True
+
+    complete(a, s.m, w.ld, s.structure)
+    clear_negative_zeros(a, s.m, w.ld)
+    if s.rcond:
+        (<double *> at.rcond)[0] = stackinv_rcond(a_norm, norm1(a, s.m, row, column), NORM_UNIT)
+    if number is float or number is floatcomplex:
+        write_matrix(<const float *> a, w.ld, s, at.out)
+    else:
+        write_matrix(<const double *> a, w.ld, s, at.out)
+    return False
+
+
+cdef Py_ssize_t invert_range(
+    const number *tag, const Stack *s, const Routines *r, Workspace *w, Py_ssize_t first, Py_ssize_t last, int threads
+) noexcept nogil:
+    """Invert matrices first to last - 1, each thread in its workspace; how many of them are singular."""
+    cdef Py_ssize_t i, singular = 0
+    for i in prange(first, last, schedule="dynamic", num_threads=threads):
+        singular += invert_one(tag, s, r, &w[threadid()], i)
+    return singular
+
+
+cdef void *allocate(Workspace *w, int threads, const Stack *s, const Routines *r, Py_ssize_t size) except NULL:
+    """Workspaces for so many threads; the memory to free."""
+    cdef bint single = size == 4 * s.parts
+    cdef blas_int m = <blas_int> s.m
+    # Columns a power of two apart would fall into the same few sets of the cache.
+    cdef blas_int ld = m if m < 32 else m + 8
+    cdef blas_int lwork = workspace_length(r, s.structure, m, single)
+    cdef Py_ssize_t matrix = padded(<Py_ssize_t> m * ld * size), work = padded(lwork * size)
+    cdef Py_ssize_t pivots = padded(m * sizeof(blas_int))
+    cdef char *block = NULL
+    cdef char *mine
+    cdef int k
+    if <double> threads * m * m * size < 2.0 ** 60:
+        block = <char *> malloc(64 + threads * (matrix + work + pivots))
+    if block == NULL:
+        raise MemoryError(f"Unable to allocate {threads} workspaces, one a worker, for matrices of order {m}")
+    for k in range(threads):
+        mine = <char *> ((<size_t> block + 63) // 64 * 64) + k * (matrix + work + pivots)
+        w[k].a, w[k].work, w[k].pivots = mine, mine + matrix, <blas_int *> (mine + matrix + work)
+        w[k].ld, w[k].lwork = ld, lwork
+    return block
+
+
+# After about so long all threads leave off, to look at signals and to call the callback.
+cdef double TURN_SECONDS = 0.03
+
+
+cdef Py_ssize_t run(
+    const number *tag, const Stack *s, int type, Py_ssize_t n, int threads, object callback
+) except -1:
+    """Invert all matrices, as many at a time as take a turn, by the time that those before took."""
+    cdef const Routines *r = &ROUTINES[type]
+    cdef Py_ssize_t first = 0, last, chunk = threads, singular = 0
+    cdef Workspace *w = <Workspace *> malloc(threads * sizeof(Workspace))
+    cdef void *block = NULL
+    cdef double start, turns
+    if w == NULL:
+        raise MemoryError(f"Unable to allocate {threads} workspaces, one a worker")
+    try:
+        block = allocate(w, threads, s, r, sizeof(number))
+        while first < n:
+            last = min(n, first + chunk)
+            start = time.perf_counter()
+            with nogil:
+                singular += invert_range(tag, s, r, w, first, last, threads)
+            turns = TURN_SECONDS / max(1e-6, time.perf_counter() - start)
+            chunk = max(<Py_ssize_t> threads, <Py_ssize_t> (chunk * min(turns, 8.0)))
+            first = last
+            PyErr_CheckSignals()
+            if callback is not None:
+                callback(first, n)
+    finally:
+        free(block)
+        free(w)
+    return singular
+
+
+# Measured by bench/sharing.py: below this order OpenBLAS's lock makes two threads slower than one, ...
+cdef Py_ssize_t LEAST_SHARED_M = 16
+# ... below this much work a team of threads costs more than it brings, ...
+cdef double LEAST_SHARED_SECONDS = 300e-6
+# ... and up to this order OpenBLAS's getrf and getri use one thread anyway, so that one thread need not pin them.
+cdef Py_ssize_t LEAST_THREADED_M = 65
+# OpenBLAS's threaded getrf keeps large arrays on the stack of the thread that calls it.
+cdef size_t LEAST_STACK_FOR_BLAS_THREADS = 4 << 20
+
+
+def override_sharing(least_m, least_seconds):
+    """Set the two for tests and bench/sharing.py, which measures them; what they were."""
+    global LEAST_SHARED_M, LEAST_SHARED_SECONDS
+    before = LEAST_SHARED_M, LEAST_SHARED_SECONDS
+    LEAST_SHARED_M, LEAST_SHARED_SECONDS = least_m, least_seconds
+    return before
+
+
+cdef double estimate_seconds(double m, bint is_complex) noexcept nogil:
+    """Rough time of one matrix on one thread, to keep small work serial."""
+    return (1e-7 + 5e-8 * m + 8e-9 * m * m + 4.5e-11 * m * m * m) * (3 if is_complex else 1)
+
+
+cdef double blas_speedup(double m, int threads) noexcept nogil:
+    """How much faster one matrix is with so many threads of BLAS than with one: Amdahl's law fitted to OpenBLAS."""
+    cdef double serial = 0.16 + 60 / m if m >= 160 else 1
+    return 1 / (serial + (1 - serial) / threads)
+
+
+cdef bint blas_threads_pay(Py_ssize_t n, Py_ssize_t m, int threads):
+    """Whether one matrix after the other, each with all threads in BLAS, ends sooner than rounds of one a thread.
+
+    It is one or the other for a whole call. To finish an incomplete last round with BLAS threads is up to 20 times
+    slower: OpenBLAS's threads wait for their next work spinning, in the way of ours.
+    """
+    cdef Py_ssize_t rounds = (n + threads - 1) // threads
+    return n / blas_speedup(m, threads) < rounds and not 0 < thread_stack_size() < LEAST_STACK_FOR_BLAS_THREADS
+
+
+cdef void unpin(object token) except *:
+    """Leave the BLAS limit for certain: a signal may interrupt Python code, but not this loop."""
+    interruption = None
+    for _ in range(10):
+        try:
+            _blas.leave(token)
+            break
+        except BaseException as error:
+            interruption = error
+    if interruption is not None:
+        raise interruption
+
+
+def invert(
+    cnp.ndarray a not None, cnp.ndarray out not None, cnp.ndarray info, cnp.ndarray rcond,
+    calculation, structure, workers, callback,
+):
+    """As `_core.invert`, for matrices that are not diagonal."""
+    cdef Stack s
+    cdef int type = "fdFD".index(calculation), threads = 1
+    cdef Py_ssize_t n = describe(&s, a, out, info, rcond, type >= 2, STRUCTURES[structure])
+    cdef bint pinned
+    if <blas_int> s.m != s.m:
+        raise ValueError(f"matrices of order {s.m} are too large for LAPACK's integers")
+    if s.m >= LEAST_SHARED_M and n * estimate_seconds(s.m, type >= 2) > LEAST_SHARED_SECONDS:
+        threads = min(_workers.resolve(None) if workers is None else workers, _workers.available_cpus())
+    if threads > 1 and _blas.serves_one_thread():
+        threads = 1
+    pinned = threads > 1 or s.m >= LEAST_THREADED_M
+    token = object()
+    try:
+        if pinned and threads > 1 and blas_threads_pay(n, s.m, threads):
+            if _blas.enter(token, threads) > 1:
+                threads = 1
+        elif pinned:
+            _blas.enter(token, 1)
+        # OpenMP's threads do not survive a fork, and a child that asks for them hangs.
+        threads = 1 if _workers.forked() else min(<Py_ssize_t> threads, n)
+        if type == 0:
+            return run(<const float *> NULL, &s, type, n, threads, callback)
+        if type == 1:
+            return run(<const double *> NULL, &s, type, n, threads, callback)
+        if type == 2:
+            return run(<const floatcomplex *> NULL, &s, type, n, threads, callback)
+        return run(<const doublecomplex *> NULL, &s, type, n, threads, callback)
+    finally:
+        if pinned:
+            unpin(token)
