@@ -33,7 +33,7 @@ def test_every_order_and_length(dtype, engine):
         np.testing.assert_array_equal(stackinv.inv(a[order], dtype=dtype), result[order])
 
 
-@pytest.mark.parametrize("structure", ["gen", *STRUCTURES])
+@pytest.mark.parametrize("structure", or_nightly(["gen", *STRUCTURES], ["gen", "her", "lower triangular"]))
 @pytest.mark.parametrize("dtype", or_nightly(NATIVE, ["f8", "c8"]))
 def test_matrices_that_lie_across_each_other(structure, dtype, engine):
     """Matrix axes first in memory, in the input, the result, both, in place: the same bits as one after the other."""

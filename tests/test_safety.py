@@ -420,7 +420,7 @@ def test_ctrl_c_stops_hours_of_work_and_leaves_all_as_it_was(engine):
         INTERRUPT.replace("ENGINE", engine)
         + """
     rng = np.random.default_rng(1)
-    for workers in (1, 2, None) * 5:
+    for workers in (1, 2, None) * 3:
         threading.Timer(rng.uniform(0.05, 0.3), os.kill, (os.getpid(), signal.SIGINT)).start()
         try:
             stackinv._core.invert(work, out, None, None, "d", "gen", False, workers, None)
