@@ -2,8 +2,9 @@
 
 from stackinv._config import show_config
 from stackinv._core import version as __version__
-from stackinv._inv import InvExResult, SingularMatrixError, inv, inv_ex
+from stackinv._inv import inv, inv_ex
 from stackinv._patch import patch_numpy, unpatch_numpy
+from stackinv._results import InvExResult, SingularMatrixError
 from stackinv._workers import get_workers, set_workers
 
 __all__ = [

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 
 import stackinv
-from stackinv import _cgroup, _compare, _inv, _program, _workers
+from stackinv import _arguments, _cgroup, _compare, _program, _workers
 from stackinv._npy import StackFile
 from stackinv._output import replaced_when_done
 
@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     invert.add_argument(
         "--assume-a",
-        choices=_inv.STRUCTURES,
+        choices=_arguments.STRUCTURES,
         default="gen",
         metavar="S",
         help="what is known of the matrices, and not checked: gen (the default), pos, sym, her, 'upper triangular', "
@@ -177,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.add_argument(
         "--assume-a",
-        choices=_inv.STRUCTURES,
+        choices=_arguments.STRUCTURES,
         default="gen",
         metavar="S",
         help="structure of the matrices, as for invert",
@@ -201,8 +201,8 @@ def _parser() -> argparse.ArgumentParser:
 def _add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine",
-        choices=_inv.ENGINES,
-        default=_inv.default_engine(),
+        choices=_arguments.ENGINES,
+        default=_arguments.default_engine(),
         metavar="E",
         help="what calculates: auto (the default), or lapack, SciPy's routines for each matrix",
     )
@@ -273,7 +273,7 @@ def _invert(options: argparse.Namespace) -> None:
         target = options.output or _default_output(options.stack)
         try:
             source = StackFile.open(file, str(options.stack))
-            result_type = _inv.types(source.dtype, options.dtype)[1]
+            result_type = _arguments.types(source.dtype, options.dtype)[1]
         except (TypeError, ValueError, SyntaxError) as error:
             raise _UsageError(f"{options.stack}: {error}") from None
         start = time.perf_counter()

@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from stackinv import _core, _inv, _workers
+from stackinv import _arguments, _core, _workers
 
 
 @overload
@@ -55,7 +55,7 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
             "machine": f"{platform.system()} {platform.machine()}",
             "processor": processor(),
         },
-        "Engine": {"default": _inv.default_engine()},
+        "Engine": {"default": _arguments.default_engine()},
         "SIMD": {
             "kernels": _core.build_used(),
             "vectors": f"{bits} bits" if bits > 64 else "none: built without vector extensions, which is slow",

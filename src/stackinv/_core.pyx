@@ -304,20 +304,20 @@ cdef int allocate(
     w.staged = w.streamed = w.gathered = 0
     if <double> threads * m * m * sizeof(number) < 2.0 ** 60:
         if engine == LANES:
-            w.unit = kernels.lanes[type]
+            w.unit = kernels.lanes
             w.staged = staged_bytes(s, n, w.unit)
-            w.staged_offset = padded(kernels.work_size[w.method][type](<int> m))
+            w.staged_offset = padded(kernels.work_size[w.method](<int> m))
             w.per_thread = w.staged_offset + padded(w.staged)
         elif engine == BLOCKED:
-            w.rows_offset = padded(kernels.steps[w.method][type].factors_size(<int> m))
-            w.gathered_offset = w.rows_offset + padded(kernels.steps[w.method][type].rows_size(<int> m))
+            w.rows_offset = padded(kernels.steps[w.method].factors_size(<int> m))
+            w.gathered_offset = w.rows_offset + padded(kernels.steps[w.method].rows_size(<int> m))
             w.gathered = count_gathered(s, tag, n, threads)
             w.unit = max(1, w.gathered)
             w.per_thread = w.gathered_offset + padded(<Py_ssize_t> w.gathered * m * m * sizeof(number))
         elif engine == TOGETHER:
             w.rows_offset = 0
-            w.shared += padded(kernels.steps[w.method][type].factors_size(<int> m))
-            w.per_thread = padded(kernels.steps[w.method][type].rows_size(<int> m))
+            w.shared += padded(kernels.steps[w.method].factors_size(<int> m))
+            w.per_thread = padded(kernels.steps[w.method].rows_size(<int> m))
         else:
             w.unit = <int> max(<Py_ssize_t> 1, template_matrices(s))
             w.staged = template_matrices(s) * result_bytes(s)
@@ -356,9 +356,9 @@ cdef double estimate_seconds(
     """Rough time of one matrix on one thread, to keep small work serial and to share out few large matrices."""
     cdef double seconds
     if engine == LANES:
-        seconds = (6.4e-9 * m * m + 2.2e-10 * m * m * m) / kernels.lanes[type]
+        seconds = (6.4e-9 * m * m + 2.2e-10 * m * m * m) / kernels.lanes
     else:
-        seconds = 2e-9 * m * m + 1.3e-10 * m * m * m / kernels.lanes[type]
+        seconds = 2e-9 * m * m + 1.3e-10 * m * m * m / kernels.lanes
     if engine == DIAGONALS:
         return 1e-8 + 2e-9 * m + 2e-10 * m * m
     if structure == POSITIVE_DEFINITE:
@@ -404,7 +404,7 @@ cdef Engine choose_engine(int type, const build *used, Py_ssize_t m, Py_ssize_t 
     Few small matrices are worth it all the same, for one result whether they are alone or in a stack.
     """
     cdef double most_m = used.most_m[method_of(structure)][type]
-    cdef int lanes = used.kernels.lanes[type]
+    cdef int lanes = used.kernels[type].lanes
     if structure == DIAGONAL:
         return DIAGONALS
     if forced is not None:
@@ -434,7 +434,7 @@ cdef Py_ssize_t share(
     const Stack *s, const number *tag, const build *used, Engine engine, Py_ssize_t n, object workers, object callback
 ) except -1:
     """Invert all n matrices of the stack; how many of them are singular."""
-    cdef double seconds = estimate_seconds(type_index(tag), used.kernels, s.m, engine, s.structure)
+    cdef double seconds = estimate_seconds(type_index(tag), used.kernels[type_index(tag)], s.m, engine, s.structure)
     cdef Py_ssize_t together = 0, singular = 0, i
     cdef int threads = 1
     cdef Workspace w
@@ -446,13 +446,13 @@ cdef Py_ssize_t share(
         together = count_together(n, s.m, seconds, threads)
     if together < n:
         threads = min(<Py_ssize_t> threads, n)
-        allocate(&w, s, tag, used.kernels, n, engine, threads)
+        allocate(&w, s, tag, used.kernels[type_index(tag)], n, engine, threads)
         try:
             singular = run(s, &w, NULL, n - together, threads, callback, n)
         finally:
             release(&w)
     if together:
-        allocate(&w, s, tag, used.kernels, n, TOGETHER, threads)
+        allocate(&w, s, tag, used.kernels[type_index(tag)], n, TOGETHER, threads)
         try:
             for i in range(n - together, n):
                 start_job(&job, s, &w, w.start + padded(threads * sizeof(int)), i)
@@ -530,9 +530,9 @@ def invert_small(a, structure):
     result = cnp.PyArray_EMPTY(ndim, cnp.PyArray_DIMS(array), typenum, 0)
     n = describe(&s, array, result, None, None, is_complex, known)
     if is_complex:
-        allocate(&w, &s, <const doublecomplex *> NULL, build_in_use.kernels, n, LANES, 1)
+        allocate(&w, &s, <const doublecomplex *> NULL, build_in_use.kernels[3], n, LANES, 1)
     else:
-        allocate(&w, &s, <const double *> NULL, build_in_use.kernels, n, LANES, 1)
+        allocate(&w, &s, <const double *> NULL, build_in_use.kernels[1], n, LANES, 1)
     singular = invert_tiles(&s, &w, 0, 0, n)
     release(&w)
     return None if singular else result

@@ -10,7 +10,8 @@ import dask.array as da
 import numpy as np
 
 import stackinv
-from stackinv import _inv, _workers
+from stackinv import _arguments, _workers
+from stackinv._results import InvExResult
 
 
 def inv(
@@ -21,7 +22,7 @@ def inv(
     on_singular: str,
     engine: str | None,
     workers: SupportsIndex | None,
-    callback: _inv.Progress | None,
+    callback: _arguments.Progress | None,
 ) -> Any:
     """The lazy inverse of a dask array, in chunks that hold whole matrices."""
     keywords = _keywords(dtype, structure, engine, workers, callback)
@@ -38,8 +39,8 @@ def inv_ex(
     structure: str,
     engine: str | None,
     workers: SupportsIndex | None,
-    callback: _inv.Progress | None,
-) -> _inv.InvExResult:
+    callback: _arguments.Progress | None,
+) -> InvExResult:
     """The three lazy results, which share the work on a chunk if they are computed together."""
     keywords = _keywords(dtype, structure, engine, workers, callback)
     a, result_type = _whole_matrices(a, out, dtype)
@@ -49,10 +50,10 @@ def inv_ex(
     axes = tuple(range(a.ndim))
 
     def part(k: int, meta: Any) -> Any:
-        name = f"inv_ex-{_inv.InvExResult._fields[k]}"
+        name = f"inv_ex-{InvExResult._fields[k]}"
         return da.blockwise(_part, axes[: meta.ndim], results, axes, k=k, token=name, meta=meta)
 
-    return _inv.InvExResult(
+    return InvExResult(
         _returned(part(0, a._meta.astype(result_type)), out),
         part(1, np.empty((0,) * (a.ndim - 2), np.intc)),
         part(2, np.empty((0,) * (a.ndim - 2))),
@@ -64,10 +65,10 @@ def _keywords(
     structure: str,
     engine: str | None,
     workers: SupportsIndex | None,
-    callback: _inv.Progress | None,
+    callback: _arguments.Progress | None,
 ) -> dict[str, Any]:
     """For the call on each chunk. dask has a thread for each core already, so that a call has but one by default."""
-    _inv.check_callback(callback)
+    _arguments.check_callback(callback)
     if not isinstance(workers, SupportsIndex) or operator.index(workers) >= 0:  # the cores to count back from are there
         _workers.resolve(workers)
     return {
@@ -87,19 +88,19 @@ def _whole_matrices(a: Any, out: Any, dtype: Any) -> tuple[Any, np.dtype[Any]]:
             f"a is a lazy {kind}, expected an array of NumPy or dask "
             "(an xarray.DataArray goes through xarray.apply_ufunc(stackinv.inv, ..., dask='allowed'))"
         )
-    if not isinstance(a._meta, np.ndarray) or _inv.is_foreign(a._meta):
+    if not isinstance(a._meta, np.ndarray) or _arguments.is_foreign(a._meta):
         raise TypeError(f"the chunks of a are of type {type(a._meta).__name__}, expected numpy.ndarray")
     if any(math.isnan(size) for chunks in a.chunks for size in chunks):
         raise ValueError(
             f"a has chunks of unknown size: shape {a.shape}, expected all to be known; "
             "a.compute_chunk_sizes() finds them out"
         )
-    _inv.check_square(a.shape)
-    calculation, result_type = _inv.types(a.dtype, dtype)
+    _arguments.check_square(a.shape)
+    calculation, result_type = _arguments.types(a.dtype, dtype)
     if out is not None:
         if not isinstance(out, da.Array):
             raise TypeError(f"out must be a dask array, as a is, not {type(out).__name__}")
-        _inv.check_out(out.shape, out.dtype, a.shape, calculation)
+        _arguments.check_out(out.shape, out.dtype, a.shape, calculation)
     return a.rechunk({a.ndim - 2: -1, a.ndim - 1: -1}), result_type
 
 
@@ -124,7 +125,7 @@ def _inv_chunk(
         raise error.in_whole([axis[i] for axis, i in zip(starts, block_id[:-2], strict=True)]) from None
 
 
-def _inv_ex_chunk(chunk: Any, **keywords: Any) -> _inv.InvExResult:
+def _inv_ex_chunk(chunk: Any, **keywords: Any) -> InvExResult:
     return stackinv.inv_ex(chunk, **keywords)
 
 

@@ -1,147 +1,38 @@
-"""NumPy's contract: what the user meant by the arguments, and what comes back or is raised."""
+"""`inv` and `inv_ex`: NumPy's contract, from the user's arrays to the user's arrays."""
 
-import functools
 import math
-import os
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, SupportsIndex, get_args
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 import stackinv
 from stackinv import _core, _patch, _workers
-
-Array = npt.NDArray[Any]
-Progress = Callable[[int, int], object]
-
-# The types that LAPACK calculates in, and those that the loop over the stack reads and writes as they are.
-_NATIVE = {"f": "fd", "d": "fd", "F": "FD", "D": "FD"}
-
-# NumPy's rule by the character of the type given: the types of the calculation and of the result.
-_RULE: dict[str, tuple[np.dtype[Any], np.dtype[Any]]] = {
-    "f": (np.dtype(np.float64), np.dtype(np.float32)),
-    "F": (np.dtype(np.complex128), np.dtype(np.complex64)),
-    "D": (np.dtype(np.complex128), np.dtype(np.complex128)),
-    **{char: (np.dtype(np.float64), np.dtype(np.float64)) for char in "d?" + np.typecodes["AllInteger"]},
-}
-
-AssumeA = Literal["gen", "pos", "sym", "her", "upper triangular", "lower triangular", "diagonal"]
-STRUCTURES: tuple[str, ...] = get_args(AssumeA)
-Engine = Literal["auto", "lapack"]
-ENGINES: tuple[str, ...] = get_args(Engine)
+from stackinv._arguments import (
+    NATIVE,
+    STRUCTURES,
+    Array,
+    AssumeA,
+    Engine,
+    Progress,
+    check_callback,
+    check_out,
+    check_square,
+    default_lapack,
+    is_foreign,
+    is_lapack,
+    is_lazy,
+    structure_of,
+    types,
+)
+from stackinv._results import InvExResult, singular
 
 # Stacks that NumPy has to convert go through a buffer of this size, so that they are never copied whole.
 _BUFFER_BYTES = 1 << 20
 
 # One large matrix is converted in pieces of this size.
 _PIECE_BYTES = 16 << 20
-
-_NUMPYS_ARRAY_FUNCTION = np.ndarray.__array_function__
-
-
-class SingularMatrixError(np.linalg.LinAlgError):
-    """One or more matrices of a stack are exactly singular, or not positive definite where that was assumed.
-
-    A `numpy.linalg.LinAlgError`, and so a `ValueError`. Its text is NumPy's, ``Singular matrix``, to the letter; what
-    more is known is a note under it in tracebacks [1]_ and in the attributes.
-
-    Parameters
-    ----------
-    indices : tuple of ndarray of int
-        Where the singular matrices are, one array for each axis of the stack, as from `numpy.nonzero`: ``a[indices]``
-        is the stack of all singular matrices. An empty tuple if `a` was a single matrix.
-    total : int
-        The number of matrices in the stack.
-    minor : int, optional
-        For matrices that should be positive definite: the order of the first leading minor, of the first of them, that
-        is not positive.
-    of : str, optional
-        What `total` is the number of matrices of. With dask it is one chunk, as others may not have been looked at;
-        the indices are those in the whole stack nevertheless.
-
-    Attributes
-    ----------
-    indices : tuple of ndarray of int
-        As given.
-    total : int
-        As given.
-    minor : int or None
-        As given.
-
-    References
-    ----------
-    .. [1] PEP 678, Enriching Exceptions with Notes.
-
-    Examples
-    --------
-    >>> import numpy as np, stackinv
-    >>> a = np.stack([np.eye(2), np.zeros((2, 2)), np.ones((2, 2))])
-    >>> try:
-    ...     stackinv.inv(a)
-    ... except stackinv.SingularMatrixError as error:
-    ...     print(error)
-    ...     print(*error.__notes__)
-    ...     print(error.indices)
-    Singular matrix
-    2 of 3 in the stack, first at index (1,)
-    (array([1, 2]),)
-    """
-
-    def __init__(
-        self, indices: tuple[npt.NDArray[np.intp], ...], total: int, minor: int | None = None, of: str = "stack"
-    ) -> None:
-        super().__init__("Singular matrix")
-        self.indices, self.total, self.minor, self._of = indices, total, minor, of
-        note = []
-        if indices:
-            first = tuple(int(axis[0]) for axis in indices)
-            note.append(f"{len(indices[0])} of {total} in the {of}, first at index {first}")
-        if minor is not None:
-            note.append(f"not positive definite, the leading minor of order {minor} is not positive")
-        if note:
-            self.add_note(": ".join(note))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return singular, (self.indices, self.total, self.minor, self._of), self.__dict__  # with notes of others
-
-    def in_whole(self, offset: Sequence[int]) -> "SingularMatrixError":
-        """The error for a chunk that begins at `offset` in the stack."""
-        indices = tuple(axis + start for axis, start in zip(self.indices, offset, strict=True))
-        return singular(indices, self.total, self.minor, "chunk")
-
-
-def singular(*arguments: Any) -> SingularMatrixError:
-    """A SingularMatrixError that also is the `numpy.linalg.LinAlgError` of now, another one after a reload."""
-    return _singular_error(np.linalg.LinAlgError)(*arguments)
-
-
-@functools.cache
-def _singular_error(base: type[Exception]) -> type[SingularMatrixError]:
-    if issubclass(SingularMatrixError, base):
-        return SingularMatrixError
-    return type("SingularMatrixError", (SingularMatrixError, base), {"__module__": "stackinv"})
-
-
-class InvExResult(NamedTuple):
-    """What `inv_ex` returns.
-
-    A named tuple: ``inverse, info, rcond = inv_ex(a)``.
-
-    Parameters
-    ----------
-    inverse : ndarray, shape (..., M, M)
-        The inverses; those of singular matrices are NaN.
-    info : ndarray of int, shape (...)
-        0, or LAPACK's ``i > 0`` for a singular matrix.
-    rcond : ndarray of float64, shape (...)
-        Reciprocal condition numbers in the 1-norm.
-    """
-
-    inverse: Any
-    info: Any
-    rcond: Any
 
 
 def inv(
@@ -266,8 +157,8 @@ def inv(
     """
     if on_singular not in ("raise", "nan"):
         raise ValueError(f"on_singular must be 'raise' or 'nan', not {on_singular!r}")
-    structure = assume_a if assume_a in STRUCTURES else _structure(assume_a)
-    lapack = _default_lapack if engine is None else _is_lapack(engine)
+    structure = assume_a if assume_a in STRUCTURES else structure_of(assume_a)
+    lapack = default_lapack if engine is None else is_lapack(engine)
     if out is None and dtype is None and workers is None and callback is None and not lapack:
         kind: type = type(a)
         if kind is list or kind is tuple:
@@ -369,8 +260,8 @@ def inv_ex(
     >>> rcond
     array([0.5, 0. ])
     """
-    structure = assume_a if assume_a in STRUCTURES else _structure(assume_a)
-    lapack = _default_lapack if engine is None else _is_lapack(engine)
+    structure = assume_a if assume_a in STRUCTURES else structure_of(assume_a)
+    lapack = default_lapack if engine is None else is_lapack(engine)
     if is_lazy(a):
         from stackinv import _dask
 
@@ -387,19 +278,6 @@ def inv_ex(
     array, wrap = _as_stack(a)
     result, info, rcond, _ = _invert(array, out, dtype, structure, lapack, workers, callback, with_rcond=True)
     return InvExResult(_returned(result, out, wrap), info[()], rcond[()])
-
-
-def is_lazy(a: object) -> bool:
-    """An array, or other collection, of dask's that has yet to be calculated."""
-    if type(a) is np.ndarray or isinstance(a, type):
-        return False
-    graph = getattr(a, "__dask_graph__", None)
-    return callable(graph) and graph() is not None
-
-
-def is_foreign(a: object) -> bool:
-    """Of a class that says itself what NumPy's functions make of its arrays."""
-    return getattr(type(a), "__array_function__", _NUMPYS_ARRAY_FUNCTION) is not _NUMPYS_ARRAY_FUNCTION
 
 
 def _asked(a: Any, calculate: Callable[[Array], tuple[Any, ...]], *, once: bool) -> tuple[Any, tuple[Any, ...]]:
@@ -439,20 +317,6 @@ def _as_stack(a: npt.ArrayLike) -> tuple[Array, Callable[[Array], Array] | None]
         wrap = getattr(a, "__array_wrap__", None)
     check_square(array.shape)
     return array, wrap
-
-
-def check_square(shape: tuple[int, ...]) -> None:
-    """A shape (..., M, M), or NumPy's error."""
-    if len(shape) < 2:
-        raise np.linalg.LinAlgError(f"{len(shape)}-dimensional array given. Array must be at least two-dimensional")
-    if shape[-1] != shape[-2]:
-        raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
-
-
-def check_callback(callback: Progress | None) -> None:
-    """None or callable, or an error."""
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
 
 
 def _invert(
@@ -497,56 +361,6 @@ def _returned(result: Array, out: Array | None, wrap: Callable[[Array], Array] |
     return result if wrap is None else wrap(result)
 
 
-def _structure(name: str) -> str:
-    if name == "general":  # SciPy's other word for it
-        return "gen"
-    raise ValueError(f"assume_a must be one of {', '.join(map(repr, STRUCTURES))}, not {name!r}")
-
-
-def _is_lapack(engine: str) -> bool:
-    if engine not in ENGINES:
-        raise ValueError(f"engine must be 'auto' or 'lapack', not {engine!r}")
-    return engine == "lapack"
-
-
-def _engine_of_environment() -> str:
-    engine = os.environ.get("STACKINV_ENGINE", "").strip() or "auto"
-    if engine in ENGINES:
-        return engine
-    message = f"STACKINV_ENGINE={engine!r} is ignored: expected 'auto' or 'lapack'"
-    warnings.warn(message, RuntimeWarning, stacklevel=2)
-    return "auto"
-
-
-_default_lapack = _engine_of_environment() == "lapack"
-if _default_lapack or _core.needs_lapack():  # at the end of the interpreter nothing can be imported any more
-    _core.import_lapack()
-
-
-def default_engine() -> str:
-    """What calculates if a call does not say."""
-    return "lapack" if _default_lapack else "auto"
-
-
-def types(given: np.dtype[Any], dtype: npt.DTypeLike | None) -> tuple[np.dtype[Any], np.dtype[Any]]:
-    """The types of the calculation and of the result."""
-    if dtype is None:
-        if given.char in _RULE:
-            return _RULE[given.char]
-        if given.kind in "fc":
-            raise TypeError(f"array type {given.name} is unsupported in linalg")
-        calculation: np.dtype[Any] = np.dtype(np.float64)
-    else:
-        calculation = np.dtype(dtype).newbyteorder("=")
-        if calculation.char not in _NATIVE:
-            raise TypeError(f"dtype must be float32, float64, complex64 or complex128, not {calculation.name}")
-    if not np.can_cast(given, calculation, "same_kind"):
-        raise TypeError(
-            f"Cannot cast ufunc 'inv' input from {given!r} to {calculation!r} with casting rule 'same_kind'"
-        )
-    return calculation, calculation
-
-
 def _checked_out(out: Array, shape: tuple[int, ...], calculation: np.dtype[Any]) -> Array:
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a numpy.ndarray, not {type(out).__name__}")
@@ -556,18 +370,6 @@ def _checked_out(out: Array, shape: tuple[int, ...], calculation: np.dtype[Any])
     if not out.flags.writeable:
         raise ValueError("output array is read-only")
     return np.asarray(out)
-
-
-def check_out(
-    given: tuple[int, ...], dtype: np.dtype[Any], expected: tuple[int, ...], calculation: np.dtype[Any]
-) -> None:
-    """An `out` of this shape and type can take the result, or an error."""
-    if given != expected:
-        raise ValueError(f"out has shape {given}, expected {expected}")
-    if not np.can_cast(calculation, dtype, "same_kind"):
-        raise TypeError(
-            f"Cannot cast ufunc 'inv' output from {calculation!r} to {dtype!r} with casting rule 'same_kind'"
-        )
 
 
 def _apart(array: Array, result: Array) -> Array:
@@ -613,7 +415,7 @@ def _copy_in_order(to: Array, source: Array) -> None:
 
 
 def _is_native(array: Array, calculation: str) -> bool:
-    return array.dtype.char in _NATIVE[calculation] and array.dtype.isnative and array.flags.aligned
+    return array.dtype.char in NATIVE[calculation] and array.dtype.isnative and array.flags.aligned
 
 
 def _invert_converted(
@@ -685,3 +487,7 @@ def blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[tuple[Any, ...],
 
 def _offset(callback: Progress, before: int, total: int) -> Progress:
     return lambda done, _: callback(before + done, total)
+
+
+if default_lapack or _core.needs_lapack():  # at the end of the interpreter nothing can be imported any more
+    _core.import_lapack()

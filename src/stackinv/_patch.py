@@ -40,7 +40,7 @@ def calculate(a: Any) -> Any:
 
 
 def _wrapped(function: Callable[[Any], Any], a: Any) -> Any:
-    if not stackinv._inv.is_foreign(a):
+    if not stackinv._arguments.is_foreign(a):
         return function(a)
     inverse = function(np.asarray(a))  # its class would be asked again
     wrap = getattr(a, "__array_wrap__", None)

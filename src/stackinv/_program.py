@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from stackinv import _inv
+from stackinv import _arguments
 from stackinv._run import _stackinv_report
 
 # Found by each Python first: with a module `sitecustomize`.
@@ -59,7 +59,7 @@ def _environment(engine: str) -> dict[str, str]:
         return {}
     path = [_DIRECTORY, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {"PYTHONPATH": os.pathsep.join(path)} | (
-        {"STACKINV_ENGINE": engine} if engine != _inv.default_engine() else {}
+        {"STACKINV_ENGINE": engine} if engine != _arguments.default_engine() else {}
     )
 
 

@@ -137,7 +137,7 @@ cdef void scatter(const Stack *s, const Slot *slot) noexcept nogil:
 
 cdef void start_job(Job *job, const Stack *s, const Workspace *w, char *factors, Py_ssize_t i) noexcept nogil:
     job.at = locate(s, i)
-    job.steps = &w.kernels.steps[w.method][w.type]
+    job.steps = &w.kernels.steps[w.method]
     job.info = 0
     job.matrix.m = <int> s.m
     job.matrix.symmetry = symmetry_of(s.structure)

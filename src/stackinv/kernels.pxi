@@ -58,15 +58,15 @@ cdef extern from "kernels.h":
         bint (*sweeps[2])(const matrix *, int row_task, int *piece, void *work) noexcept nogil
         double (*rcond)(const matrix *) noexcept nogil
     struct kernels:
-        int lanes[4]
-        size_t (*work_size[4][4])(int m) noexcept nogil     # STACKINV_METHODS
-        bint (*invert[4][4])(tile *t) noexcept nogil
-        steps steps[4][4]
+        int lanes
+        size_t (*work_size[4])(int m) noexcept nogil        # STACKINV_METHODS
+        bint (*invert[4])(tile *t) noexcept nogil
+        steps steps[4]
     struct build:
         const char *name
         const char *features
         bint (*runs_here)() noexcept nogil
-        const kernels *kernels
+        const kernels *kernels[4]
         int most_m[4][4]
         bint blocked
     const build stackinv_builds[]
@@ -114,7 +114,7 @@ def build_used():
 
 def vector_bits():
     """The length of the vectors of the kernels in use: one number of 64 bits if built without vector extensions."""
-    return 64 * build_in_use.kernels.lanes[1]
+    return 64 * build_in_use.kernels[1].lanes
 
 
 def needs_lapack():

@@ -66,7 +66,7 @@ cdef Py_ssize_t invert_tiles(
         if w.staged:
             for lane in range(w.unit):
                 t.out[lane] = staged + lane * (w.staged // w.unit)
-        any_singular = w.kernels.invert[w.method][w.type](&t)
+        any_singular = w.kernels.invert[w.method](&t)
         if t.symmetry:
             for lane in range(n):
                 make_symmetric(s, t.out[lane], 0, s.m)

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* The build that is called. */
-static const struct kernels *kernels;
+static const struct kernels *const *kernels; /* by type */
 /* Whether memory ends at a page that must not be touched. Else it is malloc's, which sanitizers and valgrind watch. */
 static bool fences;
 
@@ -83,15 +83,15 @@ static struct memory take_workspace(size_t size, int garbage)
 
 static void invert_in_lanes(const struct call *c, int n, char *const *a, char *const *out, int *info, double *rcond)
 {
-    const int lanes = kernels->lanes[c->type];
-    const struct memory work = take_workspace(kernels->work_size[c->method][c->type](c->m), c->garbage);
+    const int lanes = kernels[c->type]->lanes;
+    const struct memory work = take_workspace(kernels[c->type]->work_size[c->method](c->m), c->garbage);
     double rconds[STACKINV_MOST_LANES];
     struct tile t = {WHERE(c), .work = work.at, .rcond = rconds};
     for (int lane = 0; lane < lanes; lane++) {
         t.a[lane] = a[lane < n ? lane : 0];
         t.out[lane] = out[lane < n ? lane : 0];
     }
-    const bool any = kernels->invert[c->method][c->type](&t);
+    const bool any = kernels[c->type]->invert[c->method](&t);
     for (int lane = 0; lane < n; lane++) {
         info[lane] = any ? t.info[lane] : 0;
         rcond[lane] = rconds[lane];
@@ -161,7 +161,7 @@ static void *do_tasks(void *argument)
 
 static void invert_in_blocks(const struct call *c, const char *a, char *out, int *info, double *rcond)
 {
-    struct job job = {.call = c, .steps = &kernels->steps[c->method][c->type]};
+    struct job job = {.call = c, .steps = &kernels[c->type]->steps[c->method]};
     const struct memory factors = take_workspace(job.steps->factors_size(c->m), c->garbage);
     pthread_t others[8];
     job.matrix = (struct matrix){WHERE(c), .rcond = true, .factors = factors.at, .a = a, .out = out, .next = a};

@@ -148,7 +148,7 @@ static void check_all(int first, int last, int step, int threads)
         for (int type = 0; type < 4; type++)
             for (int m = first; m <= last; m += step)
                 for (int layout = 0; layout < LAYOUTS; layout++) {
-                    const int precisions = m + layout + structure, lanes = kernels->lanes[type];
+                    const int precisions = m + layout + structure, lanes = kernels[type]->lanes;
                     const int few = 1 + (m + layout) % lanes;
                     struct call c = {.type = type, .m = m, .threads = threads, .garbage = 0xff};
                     set_structure(&c, structure);

@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     c.out_single = data[0] / 64 % 2;
     set_structure(&c, data[1] % STRUCTURES);
     c.m = data[2] < 192 ? 1 + data[2] % 12 : 1 + data[2] % 70;
-    const int n = c.lanes ? 1 + data[3] % kernels->lanes[c.type] : 1;
+    const int n = c.lanes ? 1 + data[3] % kernels[c.type]->lanes : 1;
     const ptrdiff_t element = (c.a_single ? 4 : 8) * parts(&c), out_element = (c.out_single ? 4 : 8) * parts(&c);
     const bool turned = by_columns != c.transposed;
     c.a_row = turned ? element : element * c.m;

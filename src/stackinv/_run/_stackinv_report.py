@@ -67,7 +67,9 @@ def _counted(function: Callable[..., Any], counts: _Counts, stackinv: ModuleType
 
     def add(a: Any, start: int) -> None:
         nanoseconds = time.perf_counter_ns() - start
-        if not (stackinv._inv.is_lazy(a) or stackinv._inv.is_foreign(a)):  # whose chunks, or values, are counted
+        if not (
+            stackinv._arguments.is_lazy(a) or stackinv._arguments.is_foreign(a)
+        ):  # whose chunks, or values, are counted
             *stack, m, _ = np.shape(a)
             counts.add(m, int(np.prod(stack, dtype=np.int64)), nanoseconds)
 

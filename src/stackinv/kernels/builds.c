@@ -1,14 +1,20 @@
 /* The kernels are compiled once for each instruction set; what there is, and what this machine can run. */
 #include "kernels.h"
 
-extern const struct kernels stackinv_kernels_baseline;
+#define DECLARE(set)                                                                                                   \
+    extern const struct kernels stackinv_kernels_##set##_s, stackinv_kernels_##set##_d, stackinv_kernels_##set##_c,    \
+        stackinv_kernels_##set##_z
+#define KERNELS(set)                                                                                                   \
+    {&stackinv_kernels_##set##_s, &stackinv_kernels_##set##_d, &stackinv_kernels_##set##_c, &stackinv_kernels_##set##_z}
+
+DECLARE(baseline);
 static bool baseline_runs(void)
 {
     return true;
 }
 
 #ifdef STACKINV_AVX2
-extern const struct kernels stackinv_kernels_avx2;
+DECLARE(avx2);
 static bool avx2_runs(void)
 {
     __builtin_cpu_init();
@@ -17,7 +23,7 @@ static bool avx2_runs(void)
 #endif
 
 #ifdef STACKINV_AVX512
-extern const struct kernels stackinv_kernels_avx512;
+DECLARE(avx512);
 static bool avx512_runs(void)
 {
     return avx2_runs() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
@@ -30,7 +36,7 @@ const struct build stackinv_builds[] = {
     {"AVX512",
      "AVX512 AVX512F AVX512DQ AVX512BW AVX512VL AVX512_SKX X86_V4 AVX2 FMA3 X86_V3",
      avx512_runs,
-     &stackinv_kernels_avx512,
+     KERNELS(avx512),
      {{112, 80, 96, 80}, {112, 80, 96, 80}, {160, 144, 192, 160}, {80, 64, 112, 96}},
      true},
 #endif
@@ -38,7 +44,7 @@ const struct build stackinv_builds[] = {
     {"AVX2",
      "AVX2 FMA3 X86_V3",
      avx2_runs,
-     &stackinv_kernels_avx2,
+     KERNELS(avx2),
      {{96, 96, 96, 96}, {96, 96, 96, 96}, {128, 160, 256, 192}, {112, 96, 192, 112}},
      true},
 #endif
@@ -46,14 +52,14 @@ const struct build stackinv_builds[] = {
     {"baseline",
      "",
      baseline_runs,
-     &stackinv_kernels_baseline,
+     KERNELS(baseline),
      {{256, 256, 256, 192}, {256, 256, 256, 192}, {256, 256, 256, 256}, {256, 256, 80, 256}},
      true},
 #else
     {"baseline",
      "",
      baseline_runs,
-     &stackinv_kernels_baseline,
+     KERNELS(baseline),
      {{192, 96, 112, 48}, {12, 12, 24, 24}, {96, 112, 40, 64}, {192, 256, 24, 256}},
      false},
 #endif

@@ -1,6 +1,6 @@
-/* The kernels of both engines for one instruction set, for all types. Compiled once for each, with KERNELS, the name of
-   the table that this file defines, VECTOR_BYTES, 0 for a compiler without vector extensions, and STACKINV_SHUFFLEVECTOR if
-   it has __builtin_shufflevector. */
+/* The kernels of both engines for one type and one instruction set. Compiled once for each, with KERNELS, the name of the
+   table that this file defines; TYPE, what the names of its functions begin with; SINGLE and COMPLEX, 1 or 0; VECTOR_BYTES,
+   0 for a compiler without vector extensions; and STACKINV_SHUFFLEVECTOR if it has __builtin_shufflevector. */
 #include "kernels.h"
 
 #include <math.h>
@@ -75,81 +75,7 @@
 #define JOIN_NAMES_(x, y) x##y
 #define JOIN_NAMES(x, y) JOIN_NAMES_(x, y)
 
-#define REAL double
-#define OTHER float
-#define INTEGER int64_t
-#define SAFE_MINIMUM 0x1p-1022
-#define NORM_UNIT 0x1p-20
-#define SQUARE_ROOT sqrt
-#define TYPED(name) JOIN_NAMES(double_, name)
-#if VECTOR_BYTES == 64
-#define WIDTH 8
-#elif VECTOR_BYTES == 32
-#define WIDTH 4
-#elif VECTOR_BYTES == 16
-#define WIDTH 2
-#else
-#define WIDTH 1
-#endif
-#if VECTOR_BYTES == 64 && defined(__AVX512F__)
-#define MASK __mmask8
-#define MASK_COMPARE(x, y, how) _mm512_cmp_pd_mask((__m512d)(x), (__m512d)(y), how)
-#define MASK_SAME(x, y) _mm512_cmpeq_epi64_mask((__m512i)(x), (__m512i)(y))
-#define MASK_SELECT(mask, yes, no) (V) _mm512_mask_blend_pd(mask, (__m512d)(no), (__m512d)(yes))
-#define MASK_SELECT_INTEGER(mask, yes, no) (VI) _mm512_mask_blend_epi64(mask, (__m512i)(no), (__m512i)(yes))
-#define LARGER(x, y) (V) _mm512_max_pd((__m512d)(x), (__m512d)(y))
-#define SQUARE_ROOTS(x) (V) _mm512_sqrt_pd((__m512d)(x))
-#define PERMUTE(x, from, y) (V) _mm512_permutex2var_pd((__m512d)(x), (__m512i)(from), (__m512d)(y))
-#elif VECTOR_BYTES == 32 && defined(__AVX__)
-#define LARGER(x, y) (V) _mm256_max_pd((__m256d)(x), (__m256d)(y))
-#define SQUARE_ROOTS(x) (V) _mm256_sqrt_pd((__m256d)(x))
-#elif VECTOR_BYTES == 16 && defined(__SSE2__)
-#define LARGER(x, y) (V) _mm_max_pd((__m128d)(x), (__m128d)(y))
-#define SQUARE_ROOTS(x) (V) _mm_sqrt_pd((__m128d)(x))
-#endif
-#include "vector.h"
-
-#define PARTS 1
-#define BLOCK (VECTOR_BYTES == 64 ? 4 : 3)
-#define TILE_STRIPS 3
-#define TILE_COLUMNS (VECTOR_BYTES == 64 ? 8 : 4)
-#define NAME(name) JOIN_NAMES(d_, name)
-#include "engines.h"
-#undef PARTS
-#undef BLOCK
-#undef TILE_STRIPS
-#undef TILE_COLUMNS
-#undef NAME
-
-#define PARTS 2
-#define BLOCK (VECTOR_BYTES == 64 ? 3 : 2)
-#define TILE_STRIPS (VECTOR_BYTES == 64 ? 3 : 2)
-#define TILE_COLUMNS (VECTOR_BYTES == 64 ? 4 : 2)
-#define NAME(name) JOIN_NAMES(z_, name)
-#include "engines.h"
-#undef PARTS
-#undef BLOCK
-#undef TILE_STRIPS
-#undef TILE_COLUMNS
-#undef NAME
-
-#undef REAL
-#undef OTHER
-#undef INTEGER
-#undef SAFE_MINIMUM
-#undef NORM_UNIT
-#undef SQUARE_ROOT
-#undef TYPED
-#undef WIDTH
-#undef MASK
-#undef MASK_COMPARE
-#undef MASK_SAME
-#undef MASK_SELECT
-#undef MASK_SELECT_INTEGER
-#undef LARGER
-#undef SQUARE_ROOTS
-#undef PERMUTE
-
+#if SINGLE
 #define REAL float
 #define OTHER double
 #define INTEGER int32_t
@@ -182,73 +108,92 @@
 #define LARGER(x, y) (V) _mm_max_ps((__m128)(x), (__m128)(y))
 #define SQUARE_ROOTS(x) (V) _mm_sqrt_ps((__m128)(x))
 #endif
+#else
+#define REAL double
+#define OTHER float
+#define INTEGER int64_t
+#define SAFE_MINIMUM 0x1p-1022
+#define NORM_UNIT 0x1p-20
+#define SQUARE_ROOT sqrt
+#define TYPED(name) JOIN_NAMES(double_, name)
+#if VECTOR_BYTES == 64
+#define WIDTH 8
+#elif VECTOR_BYTES == 32
+#define WIDTH 4
+#elif VECTOR_BYTES == 16
+#define WIDTH 2
+#else
+#define WIDTH 1
+#endif
+#if VECTOR_BYTES == 64 && defined(__AVX512F__)
+#define MASK __mmask8
+#define MASK_COMPARE(x, y, how) _mm512_cmp_pd_mask((__m512d)(x), (__m512d)(y), how)
+#define MASK_SAME(x, y) _mm512_cmpeq_epi64_mask((__m512i)(x), (__m512i)(y))
+#define MASK_SELECT(mask, yes, no) (V) _mm512_mask_blend_pd(mask, (__m512d)(no), (__m512d)(yes))
+#define MASK_SELECT_INTEGER(mask, yes, no) (VI) _mm512_mask_blend_epi64(mask, (__m512i)(no), (__m512i)(yes))
+#define LARGER(x, y) (V) _mm512_max_pd((__m512d)(x), (__m512d)(y))
+#define SQUARE_ROOTS(x) (V) _mm512_sqrt_pd((__m512d)(x))
+#define PERMUTE(x, from, y) (V) _mm512_permutex2var_pd((__m512d)(x), (__m512i)(from), (__m512d)(y))
+#elif VECTOR_BYTES == 32 && defined(__AVX__)
+#define LARGER(x, y) (V) _mm256_max_pd((__m256d)(x), (__m256d)(y))
+#define SQUARE_ROOTS(x) (V) _mm256_sqrt_pd((__m256d)(x))
+#elif VECTOR_BYTES == 16 && defined(__SSE2__)
+#define LARGER(x, y) (V) _mm_max_pd((__m128d)(x), (__m128d)(y))
+#define SQUARE_ROOTS(x) (V) _mm_sqrt_pd((__m128d)(x))
+#endif
+#endif
 #include "vector.h"
 
-#define PARTS 1
-#define BLOCK (VECTOR_BYTES == 64 ? 4 : 3)
-#define TILE_STRIPS 3
-#define TILE_COLUMNS (VECTOR_BYTES == 64 ? 8 : 4)
-#define NAME(name) JOIN_NAMES(s_, name)
-#include "engines.h"
-#undef PARTS
-#undef BLOCK
-#undef TILE_STRIPS
-#undef TILE_COLUMNS
-#undef NAME
-
+#if COMPLEX
 #define PARTS 2
 #define BLOCK (VECTOR_BYTES == 64 ? 3 : 2)
 #define TILE_STRIPS (VECTOR_BYTES == 64 ? 3 : 2)
 #define TILE_COLUMNS (VECTOR_BYTES == 64 ? 4 : 2)
-#define NAME(name) JOIN_NAMES(c_, name)
+#else
+#define PARTS 1
+#define BLOCK (VECTOR_BYTES == 64 ? 4 : 3)
+#define TILE_STRIPS 3
+#define TILE_COLUMNS (VECTOR_BYTES == 64 ? 8 : 4)
+#endif
+#define NAME(name) JOIN_NAMES(TYPE, name)
 #include "engines.h"
-#undef PARTS
-#undef BLOCK
-#undef TILE_STRIPS
-#undef TILE_COLUMNS
-#undef NAME
-
-/* By type. */
-#define EACH(name) {s_##name, d_##name, c_##name, z_##name}
-#define LU_STEPS(type)                                                                                                 \
-    {type##one_factor_size,        type##rows_size,       type##count_tasks,                                           \
-     type##lu_read_block,          type##lu_update_block, type##lu_factor_block,                                       \
-     {type##lu_invert_rows, NULL}, type##blocked_rcond}
-#define SYMMETRIC_STEPS(type)                                                                                          \
-    {type##two_factors_size,                                                                                           \
-     type##rows_size,                                                                                                  \
-     type##count_tasks,                                                                                                \
-     type##symmetric_read_block,                                                                                       \
-     type##lu_update_block,                                                                                            \
-     type##lu_factor_block,                                                                                            \
-     {type##symmetric_invert_columns, type##symmetric_solve_rows},                                                     \
-     type##blocked_rcond}
-#define CHOLESKY_STEPS(type)                                                                                           \
-    {type##two_factors_size,                                                                                           \
-     type##rows_size,                                                                                                  \
-     type##count_tasks,                                                                                                \
-     type##cholesky_read_block,                                                                                        \
-     type##cholesky_update_block,                                                                                      \
-     type##cholesky_factor_block,                                                                                      \
-     {type##cholesky_invert_rows, type##cholesky_multiply_rows},                                                       \
-     type##blocked_rcond}
-#define TRIANGLE_STEPS(type)                                                                                           \
-    {type##one_factor_size,                                                                                            \
-     type##rows_size,                                                                                                  \
-     type##count_tasks,                                                                                                \
-     type##triangle_read_block,                                                                                        \
-     type##triangle_update_block,                                                                                      \
-     type##triangle_factor_block,                                                                                      \
-     {type##triangle_invert, NULL},                                                                                    \
-     type##blocked_rcond}
 
 const struct kernels KERNELS = {
-    {sizeof(float_vector) / sizeof(float), sizeof(double_vector) / sizeof(double), sizeof(float_vector) / sizeof(float),
-     sizeof(double_vector) / sizeof(double)},
-    {EACH(lu_work_size), EACH(lu_work_size), EACH(cholesky_work_size), EACH(triangle_work_size)},
-    {EACH(invert_lu), EACH(invert_lu), EACH(invert_cholesky), EACH(invert_triangle)},
-    {{LU_STEPS(s_), LU_STEPS(d_), LU_STEPS(c_), LU_STEPS(z_)},
-     {SYMMETRIC_STEPS(s_), SYMMETRIC_STEPS(d_), SYMMETRIC_STEPS(c_), SYMMETRIC_STEPS(z_)},
-     {CHOLESKY_STEPS(s_), CHOLESKY_STEPS(d_), CHOLESKY_STEPS(c_), CHOLESKY_STEPS(z_)},
-     {TRIANGLE_STEPS(s_), TRIANGLE_STEPS(d_), TRIANGLE_STEPS(c_), TRIANGLE_STEPS(z_)}},
+    WIDTH,
+    {NAME(lu_work_size), NAME(lu_work_size), NAME(cholesky_work_size), NAME(triangle_work_size)},
+    {NAME(invert_lu), NAME(invert_lu), NAME(invert_cholesky), NAME(invert_triangle)},
+    {
+        {NAME(one_factor_size),
+         NAME(rows_size),
+         NAME(count_tasks),
+         NAME(lu_read_block),
+         NAME(lu_update_block),
+         NAME(lu_factor_block),
+         {NAME(lu_invert_rows), NULL},
+         NAME(blocked_rcond)},
+        {NAME(two_factors_size),
+         NAME(rows_size),
+         NAME(count_tasks),
+         NAME(symmetric_read_block),
+         NAME(lu_update_block),
+         NAME(lu_factor_block),
+         {NAME(symmetric_invert_columns), NAME(symmetric_solve_rows)},
+         NAME(blocked_rcond)},
+        {NAME(two_factors_size),
+         NAME(rows_size),
+         NAME(count_tasks),
+         NAME(cholesky_read_block),
+         NAME(cholesky_update_block),
+         NAME(cholesky_factor_block),
+         {NAME(cholesky_invert_rows), NAME(cholesky_multiply_rows)},
+         NAME(blocked_rcond)},
+        {NAME(one_factor_size),
+         NAME(rows_size),
+         NAME(count_tasks),
+         NAME(triangle_read_block),
+         NAME(triangle_update_block),
+         NAME(triangle_factor_block),
+         {NAME(triangle_invert), NULL},
+         NAME(blocked_rcond)},
+    },
 };

@@ -73,12 +73,12 @@ struct steps {
     double (*rcond)(const struct matrix *);                             /* after all tasks */
 };
 
-/* By method and type, the latter in the order s, d, c, z. */
+/* Of one type, by method. */
 struct kernels {
-    int lanes[4];
-    size_t (*work_size[STACKINV_METHODS][4])(int m);
-    bool (*invert[STACKINV_METHODS][4])(struct tile *tile); /* whether any matrix is singular */
-    struct steps steps[STACKINV_METHODS][4];
+    int lanes;
+    size_t (*work_size[STACKINV_METHODS])(int m);
+    bool (*invert[STACKINV_METHODS])(struct tile *tile); /* whether any matrix is singular */
+    struct steps steps[STACKINV_METHODS];
 };
 
 /* The builds for the instruction sets of this processor family, the best first; the last one runs everywhere. */
@@ -86,7 +86,7 @@ struct build {
     const char *name;
     const char *features; /* that it needs, in NumPy's names, separated by spaces */
     bool (*runs_here)(void);
-    const struct kernels *kernels;
+    const struct kernels *kernels[4]; /* by type, in the order s, d, c, z, as all that follows */
     /* Up to these orders the lanes engine is the fastest; measured by bench/engines.py. */
     int most_m[STACKINV_METHODS][4];
     bool blocked; /* whether the blocked engine is what comes then; else LAPACK */

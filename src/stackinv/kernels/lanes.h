@@ -35,7 +35,7 @@ INLINE void NAME(add_products)(E sum[SMALL][SMALL], const int rows, const int co
 
 /* Fetch the next `lines` cache lines of each result, for writing, and of each of the next tile's matrices. Spread over
    the work, since a core can wait for few lines at a time. */
-INLINE void NAME(fetch)(const struct tile *tile, const int lines, ptrdiff_t *fetched)
+NOINLINE void NAME(fetch)(const struct tile *tile, const int lines, ptrdiff_t *fetched)
 {
 #if defined(__GNUC__)
     const ptrdiff_t last = *fetched + lines * 64;
@@ -66,6 +66,16 @@ INLINE V NAME(norm1)(const E *t, ptrdiff_t row, ptrdiff_t column, const int m, i
     return largest;
 }
 
+NOINLINE V NAME(norm1_out_of_line)(const E *t, ptrdiff_t row, ptrdiff_t column, int m, int first, int last)
+{
+    return NAME(norm1)(t, row, column, m, first, last);
+}
+
+/* The same, for tiles that stay in registers in line. */
+#define NORM1(t, row, column, m, first, last)                                                                          \
+    (m > IN_REGISTERS ? NAME(norm1_out_of_line)(t, row, column, m, first, last)                                        \
+                      : NAME(norm1)(t, row, column, m, first, last))
+
 /* The upper triangle from the lower one, of which it is the transpose or the conjugate transpose. */
 INLINE void NAME(mirror)(E *t, ptrdiff_t ld, const int m, const bool conjugate)
 {
@@ -81,7 +91,7 @@ INLINE void NAME(mirror)(E *t, ptrdiff_t ld, const int m, const bool conjugate)
 INLINE bool NAME(finish)(struct tile *tile, const E *t, ptrdiff_t ld, const int m, V a_norm, VI info)
 {
     if (tile->rcond) {
-        const V norm = NAME(norm1)(t, tile->transposed ? 1 : ld, tile->transposed ? ld : 1, m, 0, m);
+        const V norm = NORM1(t, tile->transposed ? 1 : ld, tile->transposed ? ld : 1, m, 0, m);
         for (int l = 0; l < WIDTH; l++)
             tile->rcond[l] = TYPED(get_integer)(info, l)
                                  ? 0

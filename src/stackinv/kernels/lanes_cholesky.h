@@ -117,7 +117,7 @@ INLINE bool NAME(cholesky_tile)(struct tile *tile, const int m, const ptrdiff_t 
     NAME(move)(t, ld, m, (char *const *)tile->a, tile->a_row, tile->a_column, false, a_other);
     if (tile->rcond) {
         NAME(mirror)(t, ld, m, true);
-        a_norm = NAME(norm1)(t, ld, 1, m, 0, m);
+        a_norm = NORM1(t, ld, 1, m, 0, m);
     }
 #define FACTOR_DIAGONAL(rows, columns)                                                                                 \
     NAME(fetch)(tile, lines, &fetched);                                                                                \

@@ -70,7 +70,7 @@ INLINE void NAME(exchange_columns)(V *top, char *const *at, int count)
 }
 
 /* Row k exchanged with the row that each lane chose for pivot, lane by lane. */
-INLINE void NAME(exchange_lanes)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, int width, int k,
+NOINLINE void NAME(exchange_lanes)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, int width, int k,
                                  const int begin, const int end, VI pivot)
 {
     INTEGER chosen[WIDTH], moved = 0;
@@ -293,7 +293,7 @@ INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E 
             if (tile->symmetry)
                 NAME(mirror)(t, ld, m, tile->symmetry == STACKINV_HERMITIAN);
             if (tile->rcond)
-                a_norm = TYPED(maximum)(NAME(norm1)(t, ld, 1, m, first, width), a_norm);
+                a_norm = TYPED(maximum)(NORM1(t, ld, 1, m, first, width), a_norm);
         }
 #define ABOVE(rows, columns)                                                                                           \
     NAME(fetch)(tile, lines, &fetched);                                                                                \

@@ -146,7 +146,7 @@ INLINE bool NAME(triangle_tile)(struct tile *tile, const int m, const ptrdiff_t 
         inverse_diagonal[i] = NAME(reciprocal)(x);
     }
     if (tile->rcond)
-        a_norm = NAME(norm1)(t, tile->transposed ? 1 : ld, tile->transposed ? ld : 1, m, 0, m);
+        a_norm = NORM1(t, tile->transposed ? 1 : ld, tile->transposed ? ld : 1, m, 0, m);
     VI rise = TYPED(integer)(0);
     for (int i = 0; i < m / 2; i++)
         rise += NAME(rise)(t[i * ld + i], t[(m - 1 - i) * (ld + 1)]);
