@@ -426,6 +426,45 @@ def test_report_however_the_program_ends(end, status, tmp_path, call):
     assert not list(tmp_path.glob("stackinv-*"))
 
 
+def test_report_of_a_program_that_clears_its_environment_and_forks(call):
+    code = """
+import os
+os.environ.clear()
+import numpy as np
+np.linalg.inv(np.zeros((2, 0, 3, 3)))
+np.linalg.inv(np.eye(3))
+if (child := os.fork()) == 0:
+    np.linalg.inv(np.stack([np.eye(5)] * 7))
+    os._exit(0)
+os.waitpid(child, 0)
+if os.fork() == 0:
+    os._exit(0)
+np.linalg.inv(np.eye(3))
+"""
+    process = call(*RUN, "--report", "-c", code, PYTHONWARNINGS="ignore")
+    head, table = rows(process)
+    assert head == "stackinv: matrices inverted in 2 processes"
+    assert table == {"3": (3, 2), "5": (1, 7), "all": (4, 9)}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGCHLD"), reason="POSIX signals")
+@pytest.mark.parametrize("waited", ["sigtimedwait", "none"])
+def test_report_where_children_are_ignored_or_signals_cannot_be_waited_for(waited, call):
+    code = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
+    code += (
+        "" if waited == "sigtimedwait" else "del signal.sigtimedwait; signal.signal(signal.SIGCHLD, signal.SIG_DFL);"
+    )
+    code += "from stackinv import _cli; _cli.main(['run', '--report', '-c', 'import sys; sys.exit(7)'])"
+    process = call(*PYTHON, "-c", code)
+    assert (process.returncode, process.stderr) == (7, "stackinv: no matrix was inverted\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux")
+def test_report_that_cannot_be_printed_leaves_the_exit_status(call):
+    command = f"{sys.executable} -m stackinv run --report -c 'import sys; sys.exit(7)' 2>/dev/full"
+    assert call("sh", "-c", command).returncode == 7
+
+
 def test_report_with_a_signal_handler_that_inverts_too(call):
     code = """
 import signal, time

@@ -314,15 +314,23 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             else:
                 given = files.enter_context(path.open("rb"))
             if not stat.S_ISREG(os.fstat(given.fileno()).st_mode) or path == _STANDARD:
-                copy = files.enter_context(tempfile.TemporaryFile())
-                shutil.copyfileobj(given, copy, 1 << 20)
-                copy.seek(0)
-                given = copy
+                given = files.enter_context(_copied(given))
             close = files.pop_all()
     except OSError as error:
         raise _UsageError(f"{path}: {error.strerror}") from None
     with close:
         yield given
+
+
+@contextlib.contextmanager
+def _copied(given: BinaryIO) -> Iterator[BinaryIO]:
+    try:
+        with tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(given, copy, 1 << 20)
+            copy.seek(0)
+            yield copy
+    except OSError as error:
+        raise RuntimeError(f"{tempfile.gettempdir()}, for a copy of the input: {error.strerror}") from None
 
 
 @contextlib.contextmanager

@@ -313,7 +313,7 @@ cdef int allocate(
             w.gathered_offset = w.rows_offset + padded(kernels.steps[w.method].rows_size(<int> m))
             w.gathered = count_gathered(s, tag, n, threads)
             w.unit = max(1, w.gathered)
-            w.per_thread = w.gathered_offset + padded(<Py_ssize_t> w.gathered * m * m * sizeof(number))
+            w.per_thread = w.gathered_offset + padded(w.gathered * gathered_bytes(s, sizeof(number)))
         elif engine == TOGETHER:
             w.rows_offset = 0
             w.shared += padded(kernels.steps[w.method].factors_size(<int> m))
@@ -377,6 +377,8 @@ def import_lapack():
     """The LAPACK engine, and with it SciPy's LAPACK, which takes longer to import than all else."""
     global lapack_engine
     if lapack_engine is None:
+        # The package first: else, with another thread that imports it, each would wait for what the other has begun.
+        import scipy.linalg  # no-cython-lint
         from stackinv import _lapack
 
         lapack_engine = _lapack

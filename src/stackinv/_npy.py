@@ -5,6 +5,7 @@ instead of the end of the process.
 """
 
 import contextlib
+import errno
 import math
 import os
 import sys
@@ -89,7 +90,11 @@ class StackFile:
             file.flush()
             self._begin = file.tell()
             if self.bytes and hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, self._begin + self.bytes)
+                try:
+                    os.posix_fallocate(file.fileno(), 0, self._begin + self.bytes)
+                except OSError as error:
+                    if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # of a file system that cannot
+                        raise
         return self
 
     @contextlib.contextmanager

@@ -28,14 +28,14 @@ def replaced_when_done(target: Path) -> Iterator[BinaryIO]:
         descriptor = os.open(part, _FLAGS, 0o600)
     try:
         with os.fdopen(descriptor, "w+b") as file:
-            _lock(descriptor)
+            if not _lock(descriptor) or os.fstat(descriptor).st_nlink == 0:  # another run took it for a leftover
+                raise RuntimeError(f"{target}: another process is writing this file")
             yield file
             with _named(target):
                 file.flush()
                 _take_over(descriptor, target, before)
                 os.fsync(descriptor)
-        with _named(target):
-            part.replace(target)
+                part.replace(target)  # while it is locked
     except BaseException:
         with contextlib.suppress(OSError):
             part.unlink()
@@ -74,7 +74,11 @@ def _prefix(target: Path) -> str:
 
 def _remove_leftovers(target: Path) -> None:
     """Remove what killed runs have left, or RuntimeError if a run is still writing this target."""
-    for path in list(target.parent.iterdir()):
+    try:
+        paths = list(target.parent.iterdir())
+    except PermissionError:  # one may write there, but not look
+        return
+    for path in paths:
         if path.name.startswith(_prefix(target)):
             with contextlib.suppress(OSError):
                 _remove_leftover(path, target)
@@ -124,9 +128,9 @@ def _take_over(descriptor: int, target: Path, before: os.stat_result | None) -> 
             break
     if os.fstat(descriptor).st_gid != before.st_gid:  # what was for one group is not for another
         mode &= ~0o070
-    os.fchmod(descriptor, mode)
-    if hasattr(os, "listxattr"):  # access control lists are among them
+    if hasattr(os, "listxattr"):  # access control lists are among them, which the mode limits in the end
         with contextlib.suppress(OSError):
             for name in os.listxattr(target):
                 with contextlib.suppress(OSError):
                     os.setxattr(descriptor, name, os.getxattr(target, name))
+    os.fchmod(descriptor, mode)

@@ -36,7 +36,8 @@ def run_and_report(program: Sequence[str], engine: str) -> None:
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     if sys.stderr is not None:
-        print(report, file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # the program's own end is what counts
+            print(report, file=sys.stderr, flush=True)
     if status < 0:
         with contextlib.suppress(OSError, ValueError):  # one that cannot be changed, as SIGKILL
             signal.signal(-status, signal.SIG_DFL)
@@ -73,24 +74,43 @@ _PASSED_ON = {
 def _run(program: Sequence[str], environment: dict[str, str]) -> int:
     """The exit status, or that of `subprocess` for a signal. Signals that somebody sends to this process are for it."""
     command = [sys.executable, *program]
-    if not hasattr(signal, "sigwaitinfo"):
-        with subprocess.Popen(command, env=environment) as process:
-            while True:
-                with contextlib.suppress(KeyboardInterrupt):  # which the program has got, too
-                    return process.wait()
+    if not hasattr(signal, "sigtimedwait"):
+        return _run_with_handlers(command, environment)
+    ignored = signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN  # then the exit status would be lost
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON | {signal.SIGCHLD})
+
+    def as_before() -> None:
+        if ignored:
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
     process = subprocess.Popen(
         command,
         env=environment,
         close_fds=False,  # as `become`
         restore_signals=False,
-        preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before),  # noqa: PLW1509  # a single thread
+        preexec_fn=as_before,  # noqa: PLW1509  # nothing that it does takes a lock
     )
     while process.poll() is None:
-        received = signal.sigwaitinfo(_PASSED_ON | {signal.SIGCHLD})
-        if received.si_signo != signal.SIGCHLD and received.si_code <= 0:  # else from the terminal, to both
+        received = signal.sigtimedwait(_PASSED_ON | {signal.SIGCHLD}, 1)  # another thread may have got the last
+        if received and received.si_signo != signal.SIGCHLD and received.si_code <= 0:  # else the terminal's, to both
             process.send_signal(received.si_signo)
     while signal.sigtimedwait(_PASSED_ON, 0):  # what came last was for the program, too
         pass
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return process.returncode
+
+
+def _run_with_handlers(command: Sequence[str], environment: dict[str, str]) -> int:
+    """The same where signals cannot be waited for."""
+    with subprocess.Popen(command, env=environment) as process:
+        for number in _PASSED_ON - {
+            signal.SIGINT,
+            getattr(signal, "SIGQUIT", None),
+        }:  # which the terminal sends to both
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, lambda number, _: process.send_signal(number))
+        while True:
+            with contextlib.suppress(KeyboardInterrupt):
+                return process.wait()

@@ -51,9 +51,14 @@ cdef bint lie_across(Py_ssize_t step, Py_ssize_t row, Py_ssize_t column, Py_ssiz
     return llabs(step) < line and llabs(step) < llabs(row) and llabs(step) < llabs(column)
 
 
+cdef Py_ssize_t gathered_bytes(const Stack *s, Py_ssize_t size) noexcept nogil:
+    """Of one matrix: as numbers of the calculation, and then as those of the result, in place."""
+    return s.m * s.m * max(size, (4 if s.out_single else 8) * s.parts)
+
+
 cdef int count_gathered(const Stack *s, const number *_, Py_ssize_t n, int threads) noexcept nogil:
     """How many matrices are gathered at a time, 0 if each is read from and written to where it is."""
-    cdef Py_ssize_t most = MOST_GATHERED_BYTES // (s.m * s.m * <Py_ssize_t> sizeof(number)), rounds
+    cdef Py_ssize_t most = MOST_GATHERED_BYTES // gathered_bytes(s, sizeof(number)), rounds
     if s.ndim != 1 or min(most, n) < 4 or not (
         lie_across(s.a_strides[0], s.a_row, s.a_column, 64) or lie_across(s.out_strides[0], s.out_row, s.out_column, 64)
     ):
@@ -89,9 +94,10 @@ cdef void gather(const Stack *s, const number *_, Slot *slot, char *memory, int 
     if not s.info:
         g.info = NULL
     g.shape[0] = count
-    g.a_row, g.a_column, g.a_strides[0] = s.m * size, size, s.m * s.m * size
-    g.out_row, g.out_column, g.out_strides[0] = g.a_row, g.a_column, g.a_strides[0]
-    g.a_single = g.out_single = number is float or number is floatcomplex
+    g.a_row, g.a_column, g.a_strides[0] = s.m * size, size, gathered_bytes(s, size)
+    g.a_single = number is float or number is floatcomplex
+    size = (4 if s.out_single else 8) * s.parts
+    g.out_row, g.out_column, g.out_strides[0] = s.m * size, size, g.a_strides[0]
     if number is float or number is floatcomplex:
         turn(<float *> memory, g, s, at.a, count)
     else:
@@ -111,28 +117,21 @@ cdef void turn(target_real *to, const Stack *g, const Stack *s, const char *at, 
         )
 
 
-cdef void turn_back(const real *results, const Stack *g, const Stack *s, char *at, Py_ssize_t count) noexcept nogil:
-    if s.out_single:
-        copy_across(
-            <float *> at, s.out_strides[0], s.out_row, s.out_column,
-            results, g.out_strides[0], g.out_row, g.out_column, count, s.m, s.parts,
-        )
-    else:
-        copy_across(
-            <double *> at, s.out_strides[0], s.out_row, s.out_column,
-            results, g.out_strides[0], g.out_row, g.out_column, count, s.m, s.parts,
-        )
-
-
 cdef void scatter(const Stack *s, const Slot *slot) noexcept nogil:
     """The inverses of what was gathered to where they go."""
     cdef const Stack *g = &slot.gathered
     cdef Place at = locate(s, slot.gathered_first)
     cdef Py_ssize_t count = slot.gathered_last - slot.gathered_first
-    if g.out_single:
-        turn_back(<const float *> g.out, g, s, at.out, count)
+    if s.out_single:
+        copy_across(
+            <float *> at.out, s.out_strides[0], s.out_row, s.out_column,
+            <const float *> g.out, g.out_strides[0], g.out_row, g.out_column, count, s.m, s.parts,
+        )
     else:
-        turn_back(<const double *> g.out, g, s, at.out, count)
+        copy_across(
+            <double *> at.out, s.out_strides[0], s.out_row, s.out_column,
+            <const double *> g.out, g.out_strides[0], g.out_row, g.out_column, count, s.m, s.parts,
+        )
 
 
 cdef void start_job(Job *job, const Stack *s, const Workspace *w, char *factors, Py_ssize_t i) noexcept nogil:

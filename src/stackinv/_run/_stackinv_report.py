@@ -23,9 +23,11 @@ _ROWS = 1024
 _OTHERS = sys.maxsize  # the M of the last row, if there are more orders than rows
 _ALL = -1
 
+_directory = os.environ.get("STACKINV_REPORT")  # read now: the program may change its environment
+
 
 class _Counts:
-    """The counts of this process."""
+    """The counts of this process, in a file from the first on."""
 
     def __init__(self) -> None:
         self.begin()
@@ -33,12 +35,12 @@ class _Counts:
     def begin(self) -> None:
         self.lock = threading.RLock()  # a signal's handler may come back to it
         self.rows: dict[int, int] = {}
-        self.table = memoryview(self._mapping(_ROWS * _FIELDS * 8)).cast("q", (_ROWS, _FIELDS))
+        self.table: memoryview | None = None
 
     @staticmethod
     def _mapping(size: int) -> mmap.mmap:
         try:
-            with tempfile.NamedTemporaryFile(dir=os.environ["STACKINV_REPORT"], delete=False) as file:
+            with tempfile.NamedTemporaryFile(dir=_directory, delete=False) as file:
                 file.write(bytes(size))  # room on the disk: a full one is an error here, not a crash later
                 file.flush()
                 return mmap.mmap(file.fileno(), size)
@@ -47,6 +49,8 @@ class _Counts:
 
     def add(self, m: int, matrices: int, nanoseconds: int) -> None:
         with self.lock:
+            if self.table is None:
+                self.table = memoryview(self._mapping(_ROWS * _FIELDS * 8)).cast("q", (_ROWS, _FIELDS))
             row = self.rows.setdefault(m, min(len(self.rows), _ROWS - 1))
             self.table[row, 0] = m if row < _ROWS - 1 else _OTHERS
             self.table[row, 1] += 1
