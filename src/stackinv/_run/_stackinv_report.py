@@ -36,6 +36,8 @@ class _Counts:
         self.lock = threading.RLock()  # a signal's handler may come back to it
         self.rows: dict[int, int] = {}
         self.table: memoryview | None = None
+        self.waiting: list[tuple[int, int, int]] = []
+        self.busy = False
 
     @staticmethod
     def _mapping(size: int) -> mmap.mmap:
@@ -49,13 +51,24 @@ class _Counts:
 
     def add(self, m: int, matrices: int, nanoseconds: int) -> None:
         with self.lock:
-            if self.table is None:
-                self.table = memoryview(self._mapping(_ROWS * _FIELDS * 8)).cast("q", (_ROWS, _FIELDS))
-            row = self.rows.setdefault(m, min(len(self.rows), _ROWS - 1))
-            self.table[row, 0] = m if row < _ROWS - 1 else _OTHERS
-            self.table[row, 1] += 1
-            self.table[row, 2] += matrices
-            self.table[row, 3] += nanoseconds
+            self.waiting.append((m, matrices, nanoseconds))
+            if self.busy:  # with what follows, and interrupted by a signal's handler
+                return
+            self.busy = True
+            try:
+                if self.table is None:
+                    self.table = memoryview(self._mapping(_ROWS * _FIELDS * 8)).cast("q", (_ROWS, _FIELDS))
+                while self.waiting:
+                    self._write(self.table, *self.waiting.pop(0))
+            finally:
+                self.busy = False
+
+    def _write(self, table: memoryview, m: int, matrices: int, nanoseconds: int) -> None:
+        row = self.rows.setdefault(m, min(len(self.rows), _ROWS - 1))
+        table[row, 0] = m if row < _ROWS - 1 else _OTHERS
+        table[row, 1] += 1
+        table[row, 2] += matrices
+        table[row, 3] += nanoseconds
 
 
 def count(stackinv: ModuleType) -> None:
