@@ -20,7 +20,7 @@ ORDERS = {
 }
 
 
-@pytest.mark.parametrize("dtype", or_nightly(NATIVE, ["f8", "c16"]))
+@pytest.mark.parametrize("dtype", or_nightly(NATIVE, ["f8"]))
 def test_every_order_and_length(dtype, engine):
     """Against NumPy; and the same bits wherever a matrix is, whoever its neighbours are and however full its tile."""
     for m in ORDERS[engine]:
