@@ -22,18 +22,24 @@ settings.load_profile("default")
 
 
 def pytest_addoption(parser):
-    parser.addoption("--load-seconds", type=float, default=4, help="how long many threads call at once")
+    parser.addoption("--load-seconds", type=float, default=2, help="how long many threads call at once")
     parser.addoption("--all-guards", action="store_true", help="guard pages for every order up to 70 and remainder")
     parser.addoption("--seed", type=int, default=0, help="other matrices for the tests of accuracy")
+    parser.addoption("--oracles", action="store_true", help="also what tests/oracles.py runs for each change")
     parser.addoption("--nightly", action="store_true", help="also what takes too long for each change")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out what is marked nightly, unless it is asked for."""
+    """Leave out what is marked nightly, unless it is asked for; what is marked oracles too is for each change there."""
     if config.getoption("--nightly"):
         return
-    config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("nightly")])
-    items[:] = [item for item in items if not item.get_closest_marker("nightly")]
+
+    def left_out(item):
+        asked = item.get_closest_marker("oracles") and config.getoption("--oracles")
+        return item.get_closest_marker("nightly") and not asked
+
+    config.hook.pytest_deselected(items=[item for item in items if left_out(item)])
+    items[:] = [item for item in items if not left_out(item)]
 
 
 def or_nightly(values, now):

@@ -76,7 +76,18 @@ def run_tests(job, options, first):
         build != BUILDS[0] and kernel != first and name == "test_parity.py"
     ):  # of behaviour, which hangs on one or the other
         return "as for the first", ""
-    arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / name), "-k", expression, *options]
+    arguments = [
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--oracles",
+        str(HERE / name),
+        "-k",
+        expression,
+        *options,
+    ]
     process = python(arguments, kernel, DISABLED[build])
     counts = dict.fromkeys(("passed", "failed", "error"), 0)
     counts |= {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error)", process.stdout)}
