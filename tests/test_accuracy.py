@@ -90,7 +90,7 @@ SOME = [
     pytest.param(
         structure,
         name,
-        marks=OTHERS if structure == "lower triangular" or structure == "gen" and name not in FEW else [],
+        marks=OTHERS if structure == "lower triangular" or (structure == "gen" and name not in FEW) else [],
     )
     for structure, name in EVERY
 ]
