@@ -387,6 +387,20 @@ def test_standard_streams(tmp_path):
         assert process.returncode == 2
         assert text in process.stderr
         assert not (tmp_path / "b.npy").exists()
+    process = shell(tmp_path, "cat a.npy | stackinv invert - -o no/such.npy")
+    assert (process.returncode, process.stdout) == (1, b"")
+    assert process.stderr.endswith(b"no/such.npy: No such file or directory\n")
+
+
+@pytest.mark.parametrize("memory", [0, 1 << 30, 1 << 40])
+def test_a_piece_of_a_fortran_ordered_file_takes_a_share_of_memory(tmp_path, monkeypatch, memory):
+    monkeypatch.setattr(_cli, "_memory", lambda: memory)
+    path = tmp_path / "a.npy"
+    path.write_bytes(header((10**6, 100, 100)).replace(b"'fortran_order': False", b"'fortran_order': True "))
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size + 10**10 * 8)  # a hole
+        piece = _cli._piece(_npy.StackFile.open(file, "a.npy"), 8) * 80_000
+    assert (64 << 20) - 80_000 <= piece <= max(64 << 20, memory // 8)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX shells")

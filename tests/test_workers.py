@@ -150,6 +150,17 @@ def test_threadpoolctl_limits_the_default(monkeypatch):
     assert (shown["num_threads"], shown["version"]) == (before + 3, stackinv.__version__)
 
 
+def control_groups(folder, membership, files):
+    """What /proc/self/cgroup and /sys/fs/cgroup would be."""
+    root = folder / "cgroup"
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    if membership is not None:
+        (folder / "self").write_text(membership)
+    return folder / "self", root
+
+
 @pytest.mark.parametrize(
     ("membership", "files", "cores"),
     [
@@ -170,13 +181,7 @@ def test_threadpoolctl_limits_the_default(monkeypatch):
     ],
 )
 def test_cgroup_quota(tmp_path, membership, files, cores):
-    root = tmp_path / "cgroup"
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    if membership is not None:
-        (tmp_path / "self").write_text(membership)
-    assert _cgroup.cores(tmp_path / "self", root) == cores
+    assert _cgroup.cores(*control_groups(tmp_path, membership, files)) == cores
 
 
 @pytest.mark.parametrize(
@@ -189,13 +194,7 @@ def test_cgroup_quota(tmp_path, membership, files, cores):
     ],
 )
 def test_cgroup_memory(tmp_path, membership, files, limit):
-    root = tmp_path / "cgroup"
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    if membership is not None:
-        (tmp_path / "self").write_text(membership)
-    assert _cgroup.memory(tmp_path / "self", root) == limit
+    assert _cgroup.memory(*control_groups(tmp_path, membership, files)) == limit
 
 
 def test_a_mistake_in_the_environment_is_told_at_import(tmp_path):

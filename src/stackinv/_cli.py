@@ -63,14 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(error: object, status: int) -> int:
-    _say(f"stackinv: error: {' '.join(str(error).split())}")
-    return status
-
-
-def _say(text: str) -> None:
-    """To standard error, if there is one."""
     if sys.stderr is not None:
-        print(text, file=sys.stderr)
+        print(f"stackinv: error: {' '.join(str(error).split())}", file=sys.stderr)
+    return status
 
 
 def _open_closed_streams() -> None:
@@ -322,13 +317,15 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         yield given
 
 
-@contextlib.contextmanager
-def _copied(given: BinaryIO) -> Iterator[BinaryIO]:
+def _copied(given: BinaryIO) -> BinaryIO:
+    """Open, and gone when it is closed."""
     try:
-        with tempfile.TemporaryFile() as copy:
+        with contextlib.ExitStack() as files:
+            copy: BinaryIO = files.enter_context(tempfile.TemporaryFile())
             shutil.copyfileobj(given, copy, 1 << 20)
             copy.seek(0)
-            yield copy
+            files.pop_all()
+            return copy
     except OSError as error:
         raise RuntimeError(f"{tempfile.gettempdir()}, for a copy of the input: {error.strerror}") from None
 
