@@ -83,7 +83,7 @@ def seed(request):
 
 
 EVERY = [(structure, name) for structure, families in FAMILIES.items() for name in families]
-# Under each kernel of OpenBLAS all of them run for each change.
+# The others run for each change where the kernels of OpenBLAS do, the processor's own among them.
 FEW = ["condition 1e0", "condition 1e14", "Hilbert", "huge or tiny", "Kahan"]
 OTHERS = [pytest.mark.nightly, pytest.mark.oracles]
 SOME = [
