@@ -52,16 +52,15 @@ class _Counts:
     def add(self, m: int, matrices: int, nanoseconds: int) -> None:
         with self.lock:
             self.waiting.append((m, matrices, nanoseconds))
-            if self.busy:  # with what follows, and interrupted by a signal's handler
-                return
-            self.busy = True
-            try:
-                if self.table is None:
-                    self.table = memoryview(self._mapping(_ROWS * _FIELDS * 8)).cast("q", (_ROWS, _FIELDS))
-                while self.waiting:
-                    self._write(self.table, *self.waiting.pop(0))
-            finally:
-                self.busy = False
+            while self.waiting and not self.busy:  # busy: interrupted by a signal's handler, and goes on with this one
+                self.busy = True
+                try:
+                    if self.table is None:
+                        self.table = memoryview(self._mapping(_ROWS * _FIELDS * 8)).cast("q", (_ROWS, _FIELDS))
+                    while self.waiting:
+                        self._write(self.table, *self.waiting.pop(0))
+                finally:
+                    self.busy = False
 
     def _write(self, table: memoryview, m: int, matrices: int, nanoseconds: int) -> None:
         row = self.rows.setdefault(m, min(len(self.rows), _ROWS - 1))
