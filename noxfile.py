@@ -162,7 +162,7 @@ def sanitizer(session: nox.Session, name: str) -> None:
 
 
 def _kernels(session: nox.Session, *options: str, **environment: str) -> str:
-    """Build the kernels and the programs in tests/kernels; where."""
+    """Build the kernels and the programs in tests/native; where."""
     session.install("meson>=1.4", "ninja")
     build = session.create_tmp()
     again = ["--wipe"] if Path(build, "meson-private").exists() else []
@@ -197,7 +197,7 @@ def kernels_valgrind(session: nox.Session) -> None:
 @nox.session(python="3.11", default=False)
 def kernels_aarch64(session: nox.Session) -> None:
     """Compile the kernels for 64-bit ARM and run them in an emulator (gcc-aarch64-linux-gnu, qemu-user)."""
-    build = _kernels(session, "--cross-file=tests/kernels/aarch64.ini")
+    build = _kernels(session, "--cross-file=tests/native/aarch64.ini")
     session.run("meson", "test", "-C", build, *session.posargs)
 
 
@@ -210,7 +210,7 @@ def kernels_fuzz(session: nox.Session) -> None:
     corpus.mkdir(exist_ok=True)
     arguments = session.posargs or ["-max_total_time=120"]
     session.run(
-        f"{build}/tests/kernels/fuzz", "-max_len=1024", "-len_control=0", *arguments, str(corpus), external=True
+        f"{build}/tests/native/fuzz", "-max_len=1024", "-len_control=0", *arguments, str(corpus), external=True
     )
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The inverses of stacks of matrices: `numpy.linalg.inv`, as fast as the hardware allows, on all cores."""
 
 from stackinv._config import show_config

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What arguments mean, for NumPy's arrays and dask's: types, shapes, structures, engines."""
 
 import os

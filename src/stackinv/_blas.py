@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How many threads SciPy's BLAS may use while stackinv is at work.
 
 BLAS threads inside threads over the stack are ruinous (five times slower), and concurrent calls into a multi-threaded

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the control groups of this process, and those above them, allow it."""
 
 import contextlib

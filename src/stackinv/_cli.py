@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The command line: `stackinv invert`, `stackinv run`, `stackinv compare`, `stackinv info`."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`stackinv compare`: stackinv and its alternatives timed on this machine, each in a process of its own."""
 
 import importlib.metadata

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Times one library at inverting stacks of a type and a structure, alone in a process of its own.
 
     python _contender.py NAME THREADS DTYPE ASSUME_A M:LENGTH [M:LENGTH ...]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, SupportsIndex

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The loop over the stack: which engine, who does what, workspace, signals.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """dask arrays: `inv` and `inv_ex` chunk by chunk, when and where dask calculates them."""
 
 import functools

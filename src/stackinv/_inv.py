@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`inv` and `inv_ex`: NumPy's contract, from the user's arrays to the user's arrays."""
 
 import math

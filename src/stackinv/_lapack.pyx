@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The LAPACK engine: each matrix of the stack by LAPACK's routines for its structure, from SciPy, in a parallel loop.
 

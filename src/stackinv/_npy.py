@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A stack in a .npy file, a piece at a time.
 
 Files are read and written, not mapped: one that another program cuts short, or a disk that fails, is then an error

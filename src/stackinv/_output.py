@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A file for a result, which takes the place of what has its name once it is whole, and else leaves no trace."""
 
 import contextlib

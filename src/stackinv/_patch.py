@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`numpy.linalg.inv` replaced by `stackinv.inv`, for those who cannot or would rather not change the call.
 
 And for arrays of other classes, which are made for NumPy's function and know nothing of another.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`stackinv run`: a Python program, and all Python processes that it starts, with `numpy.linalg.inv` replaced."""
 
 import contextlib

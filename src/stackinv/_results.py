@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What comes back or is raised, other than arrays."""
 
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How many threads: the argument, then `set_workers`, then the environment, then what this process may use."""
 
 import contextlib

@@ -1,4 +1,5 @@
-"""The blocked engine: one matrix at a time in tasks, by one thread or all of them together (see kernels/blocked.h)."""
+# SPDX-License-Identifier: BSD-3-Clause
+"""The blocked engine: one matrix at a time in tasks, by one thread or all of them together (see kernels/blocked-inl.h)."""
 
 cdef enum:
     # The phases of a matrix:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Diagonal matrices: the reciprocals of their diagonals between zeros, as fast as memory is written."""
 
 # Results that follow each other are copied, so many bytes at a time, from a template whose zeros are written once.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """kernels.h for Cython, and which of the builds of the kernels is in use."""
 
 cdef extern from "kernels.h":

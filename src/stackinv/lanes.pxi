@@ -1,4 +1,5 @@
-"""The lanes engine: a tile of matrices at once, one in each lane of the processor's vectors (see kernels/lanes.h)."""
+# SPDX-License-Identifier: BSD-3-Clause
+"""The lanes engine: a tile of matrices at once, one in each lane of the processor's vectors (see kernels/lanes-inl.h)."""
 
 cdef extern from "stream.h":
     const int STACKINV_STREAMS

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A stack as its matrices lie in memory, and the ways between that memory and a workspace."""
 
 ctypedef float complex floatcomplex

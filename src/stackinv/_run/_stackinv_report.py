@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How much goes through `inv` in a program that `stackinv run --report` runs, in all its processes.
 
 Each process counts in a file of its own, mapped into memory, so that what it has counted is not lost however it ends.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a Python that `stackinv run` starts finds first, and every Python that it starts.
 
 `numpy.linalg.inv` is replaced at its first call: nothing is imported before, least of all in the midst of an import of

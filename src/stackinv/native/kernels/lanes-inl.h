@@ -1,13 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The lanes engine: W matrices inverted in step, one in each lane of a vector.
 
-   Included once for each type, with those of vector.h, PARTS (2 for complex numbers, else 1), BLOCK (the order of the
+   Included once for each type, with those of vector-inl.h, PARTS (2 for complex numbers, else 1), BLOCK (the order of the
    blocks held in registers) and NAME(name), which makes a name of its own for this type. A tile is W matrices, its
    elements stored by rows, element (i, j) of all of them in one E.
 
-   This is what the methods have in common; lanes_lu.h, lanes_cholesky.h and lanes_triangle.h are the methods. */
+   This is what the methods have in common; lanes_lu-inl.h, lanes_cholesky-inl.h and lanes_triangle-inl.h are the methods. */
 
-#include "element.h"
-#include "move.h"
+#include "element-inl.h"
+#include "move-inl.h"
 
 /* Rows of a tile; an odd number of elements keeps columns from falling into few sets of the cache. Without vectors an
    even one, so that what follows the tile is aligned for the integers that move_in_order puts there. */

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The blocked engine: one matrix at a time, larger than the lanes engine's, in steps that threads may share.
 
-   Included once for each type, after lanes.h, with TILE_STRIPS and TILE_COLUMNS, the size of a block of sums that fills
+   Included once for each type, after lanes-inl.h, with TILE_STRIPS and TILE_COLUMNS, the size of a block of sums that fills
    the registers, and PANEL_COLUMNS, the columns that are factored one by one.
 
    Nearly all of it is products of matrices. Rows are kept in strips of WIDTH, a strip by columns, so that WIDTH rows of
@@ -9,7 +10,7 @@
    what the blocks before it contribute when its own turn comes, and no finished block changes any more: so a block can
    be worked on while others still read those before it. The rows of the inverse are then independent of each other.
 
-   This is what the methods have in common; blocked_lu.h, blocked_cholesky.h and blocked_triangle.h are the methods. */
+   This is what the methods have in common; blocked_lu-inl.h, blocked_cholesky-inl.h and blocked_triangle-inl.h are the methods. */
 
 #define BLOCK_COLUMNS 64
 

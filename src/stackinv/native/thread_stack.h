@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* How much stack a thread has. */
 #ifndef STACKINV_THREAD_STACK_H
 #define STACKINV_THREAD_STACK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The kernels of both engines for one type and one instruction set. Compiled once for each, with KERNELS, the name of the
    table that this file defines; TYPE, what the names of its functions begin with; SINGLE and COMPLEX, 1 or 0; VECTOR_BYTES,
    0 for a compiler without vector extensions; and STACKINV_SHUFFLEVECTOR if it has __builtin_shufflevector. */
@@ -142,7 +143,7 @@
 #define SQUARE_ROOTS(x) (V) _mm_sqrt_pd((__m128d)(x))
 #endif
 #endif
-#include "vector.h"
+#include "vector-inl.h"
 
 #if COMPLEX
 #define PARTS 2
@@ -156,7 +157,15 @@
 #define TILE_COLUMNS (VECTOR_BYTES == 64 ? 8 : 4)
 #endif
 #define NAME(name) JOIN_NAMES(TYPE, name)
-#include "engines.h"
+#include "lanes-inl.h"
+#include "lanes_triangle-inl.h"
+#include "lanes_cholesky-inl.h"
+#include "lanes_lu-inl.h"
+#include "blocked-inl.h"
+#include "blocked_triangle-inl.h"
+#include "blocked_cholesky-inl.h"
+#include "blocked_lu-inl.h"
+#include "blocked_symmetric-inl.h"
 
 const struct kernels KERNELS = {
     WIDTH,

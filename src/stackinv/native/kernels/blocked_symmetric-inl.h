@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The blocked engine for symmetric and Hermitian matrices, of which the lower triangle is read.
 
    They are inverted as general ones are, but from U Y = I instead of Y U = I, so that both residuals are small: the mean

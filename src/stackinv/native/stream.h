@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Results larger than the caches go to memory past them: it need not be read first, which is a third of the traffic. */
 #ifndef STACKINV_STREAM_H
 #define STACKINV_STREAM_H
 
-#include <Python.h>
+#include <stddef.h>
 #include <string.h>
 
 #if defined(__SSE2__) || defined(_M_X64)
@@ -13,10 +14,10 @@
 #endif
 
 /* Copy so that `to` does not enter the caches, in whole cache lines; what is left at both ends is copied as usual. */
-static void stream(char *to, const char *from, Py_ssize_t bytes)
+static void stream(char *to, const char *from, ptrdiff_t bytes)
 {
 #if STACKINV_STREAMS
-    Py_ssize_t head = -(size_t)to & 63;
+    ptrdiff_t head = -(size_t)to & 63;
     if (head > bytes)
         head = bytes;
     memcpy(to, from, head);

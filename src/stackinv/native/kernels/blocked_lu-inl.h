@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The blocked engine for general matrices.
 
    The method is LAPACK's: getrf, then X from Y U = I and X L = Y, as in trtri and getri (N. J. Higham, Accuracy and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The blocked engine for Hermitian positive definite matrices, of which the lower triangle is read.
 
    The method is LAPACK's (potrf, potri): A = L L^H, W from W L = I, V the conjugate transpose of W, and the inverse of A

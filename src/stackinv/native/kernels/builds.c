@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The kernels are compiled once for each instruction set; what there is, and what this machine can run. */
 #include "kernels.h"
 

@@ -1,8 +1,8 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the loop over the stack needs of the platform's threads. */
 #ifndef STACKINV_THREADS_H
 #define STACKINV_THREADS_H
 
-#include <Python.h>
 
 #include <fenv.h>
 #include <pthread.h>
@@ -30,7 +30,7 @@ static void relax(void)
 }
 
 /* Add to a counter that several threads share; its value before. */
-static Py_ssize_t take(Py_ssize_t *counter, Py_ssize_t amount)
+static ptrdiff_t take(ptrdiff_t *counter, ptrdiff_t amount)
 {
     return __atomic_fetch_add(counter, amount, __ATOMIC_RELAXED);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The lanes engine for general matrices.
 
    The method is LAPACK's: getrf, then the inverse from the factors as in getri (N. J. Higham, Accuracy and Stability of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A vector of WIDTH reals, one lane for each matrix of a tile, and what is done with it.
 
    Included once for each precision, with REAL, INTEGER (of the same size), OTHER (the other precision), WIDTH and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The kernels called as the loop over the stack calls them, for the programs beside this file. */
 #ifndef STACKINV_TESTS_CALL_H
 #define STACKINV_TESTS_CALL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The lanes engine for Hermitian positive definite matrices, of which the lower triangle is read.
 
    The method is LAPACK's (potrf, potri): A = L L^H, V from L^H V = I (from V L^H = I the residuals would grow with the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The blocked engine for upper triangular matrices: rows of the inverse from Y U = I, as in trtri, or columns from
    U Y = I if the diagonal falls. */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Every instruction set, structure, type, precision, layout and number of matrices in a tile, by both engines, with unread
    triangles full of NaN and all memory of the very size: for sanitizers, valgrind and emulators. Each inverse must be one.
 

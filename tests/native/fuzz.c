@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Any bytes for matrices: subnormal numbers, NaN with any payload, infinities, zeros and ties of pivots. For libFuzzer.
 
    Nothing may crash, loop or touch other memory; and what comes out is a matter of the matrix alone, to the last bit:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Between the user's memory and a tile. */
 
 /* `height` numbers at `offset` bytes in every lane's matrix, to or from the tile, where number n is in vector

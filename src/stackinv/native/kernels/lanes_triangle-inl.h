@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The lanes engine for upper triangular matrices, and for the factor U of the others (trtri). */
 
 /* A block of Y, the inverse of U, from U Y = I and the blocks below it; the one on the diagonal (i == k) has none. */

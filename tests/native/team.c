@@ -1,25 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The threads of threads.h, called from several threads at once, for ThreadSanitizer.
 
        team [CALLS] */
-#include "../../src/stackinv/threads.h"
+#include "threads.h"
 
 #include <stdio.h>
 
 enum { CALLERS = 4, ITEMS = 300 };
 
 struct work {
-    Py_ssize_t next;
+    ptrdiff_t next;
     long results[ITEMS];
     int done;
     team members;
 };
 
-static Py_ssize_t by_helpers; /* items */
+static ptrdiff_t by_helpers; /* items */
 
 static void take_part(void *argument, int member)
 {
     struct work *work = argument;
-    for (Py_ssize_t k; (k = take(&work->next, 1)) < ITEMS;) {
+    for (ptrdiff_t k; (k = take(&work->next, 1)) < ITEMS;) {
         long sum = 0;
         for (int n = 0; n < 3000 * (k % 7); n++)
             sum += n ^ k;

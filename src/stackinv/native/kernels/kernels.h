@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the kernels offer to the loop over the stack. */
 #ifndef STACKINV_KERNELS_H
 #define STACKINV_KERNELS_H

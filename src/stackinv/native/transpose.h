@@ -1,11 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The square that most copies consist of: 8 by 8 doubles, stored by rows on one side and by columns on the other. */
 #ifndef STACKINV_TRANSPOSE_H
 #define STACKINV_TRANSPOSE_H
 
-#include <Python.h>
+#include <stddef.h>
+
 
 /* to[j][i] = from[i][j]; the strides, in bytes, are those of the first index. */
-static inline void transpose_square(double *to, Py_ssize_t to_stride, const double *from, Py_ssize_t from_stride)
+static inline void transpose_square(double *to, ptrdiff_t to_stride, const double *from, ptrdiff_t from_stride)
 {
 #if defined(__GNUC__)
     /* About half the time of the loop below, which GCC does not vectorize by itself. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* An element of W matrices, one in each lane: real, or complex with its parts in a vector each. */
 
 #define E NAME(element)
