@@ -209,9 +209,7 @@ def kernels_fuzz(session: nox.Session) -> None:
     corpus = Path(build, "corpus")
     corpus.mkdir(exist_ok=True)
     arguments = session.posargs or ["-max_total_time=120"]
-    session.run(
-        f"{build}/tests/native/fuzz", "-max_len=1024", "-len_control=0", *arguments, str(corpus), external=True
-    )
+    session.run(f"{build}/tests/native/fuzz", "-max_len=1024", "-len_control=0", *arguments, str(corpus), external=True)
 
 
 @nox.session(python="3.11", default=False)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 import stackinv
-from stackinv import _core
+from stackinv import _engines, _native
 
 ORDERS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 STACK_BYTES = 16 << 20
@@ -36,8 +36,8 @@ def nanoseconds(call: Callable[[], object], matrices: int) -> float:
 def main() -> None:
     print("Nanoseconds a matrix, one worker, stacks of 16 MiB, results in memory that is there:")
     print("build     type " + "".join(f"{m:9d}" for m in ORDERS))
-    for name in [name for name, _, runs_here in _core.builds() if runs_here]:
-        _core.use_build(name)
+    for name in [name for name, _, runs_here in _native.builds() if runs_here]:
+        _engines.use_build(name)
         for dtype in "fdFD":
             cells = []
             for m in ORDERS:
@@ -45,7 +45,7 @@ def main() -> None:
                 out = np.empty_like(a)
                 cells.append(nanoseconds(lambda: stackinv.inv(a, out=out, dtype=a.dtype, workers=1), len(a)))
             print(f"{name:9s} {dtype:4s} " + "".join(f"{cell:9.4g}" for cell in cells), flush=True)
-    _core.use_build(None)
+    _engines.use_build(None)
     cells = []
     for m in ORDERS:
         a = stack(m, "d")[:20000]

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import stackinv
-from stackinv import _core
+from stackinv import _engines, _native
 
 STACK_BYTES = 32 << 20
 ORDERS = (4, 8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512)
@@ -35,14 +35,14 @@ def stack(m: int, n: int, dtype: str, assume_a: str) -> np.ndarray:
 def microseconds(a: np.ndarray, engine: str, assume_a: str) -> float:
     """A matrix, on one worker."""
     out = np.empty_like(a)
-    _core.use_engine(engine)
+    _engines.use_engine(engine)
     times = []
     begin = time.perf_counter()
     while len(times) < 4 or time.perf_counter() - begin < 0.1:
         start = time.perf_counter()
         stackinv.inv(a, out=out, dtype=a.dtype, workers=1, assume_a=assume_a)
         times.append(time.perf_counter() - start)
-    _core.use_engine(None)
+    _engines.use_engine(None)
     return 1e6 * statistics.median(times[1:]) / len(a)
 
 
@@ -60,30 +60,30 @@ def main() -> None:
     parser.add_argument("--assume-a", default="gen", metavar="STRUCTURE")
     arguments = parser.parse_args()
     assume_a = arguments.assume_a
-    best = _core.build_used()
+    best = _native.build_used()
     if arguments.json:
         records = [
             {"dtype": dtype, "engine": engine, "m": m, "microseconds": float(f"{time:.4g}")}
-            | {"most_lanes_m": _core.most_lanes_m(char, assume_a)}
+            | {"most_lanes_m": _native.most_lanes_m(char, assume_a)}
             for char, dtype in TYPES.items()
             for engine, times in measure(char, STACK_BYTES, assume_a).items()
             for m, time in zip(ORDERS, times, strict=True)
         ]
         arguments.json.write_text(json.dumps(records))
         return
-    runnable = [name for name, _, runs_here in _core.builds() if runs_here]
+    runnable = [name for name, _, runs_here in _native.builds() if runs_here]
     runnable = runnable[runnable.index(best) :]
     for title, size in (("long stacks", STACK_BYTES), ("one matrix, whose tile holds copies of it", 0)):
         print(f"\nTime over that of the blocked engine, {title}, one worker:")
         print("build     type engine  " + "".join(f"{m:6d}" for m in ORDERS))
         for build in runnable:
-            _core.use_build(build)
+            _engines.use_build(build)
             all_times = {dtype: measure(dtype, size, assume_a) for dtype in TYPES}
             for dtype, times in all_times.items():
                 for engine in ("lanes", "lapack"):
                     ratios = [t / blocked for t, blocked in zip(times[engine], times["blocked"], strict=True)]
                     print(f"{build:9s} {dtype:4s} {engine:7s} " + "".join(f"{r:6.2f}" for r in ratios), flush=True)
-        _core.use_build(best)
+        _engines.use_build(best)
 
 
 if __name__ == "__main__":

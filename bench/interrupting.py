@@ -16,7 +16,7 @@ import time
 
 import numpy as np
 
-from stackinv import _core
+from stackinv import _engines
 
 ORDERS = (3, 32, 256, 1000, 1500)
 LARGE = (1000, 2000, 4000, 10_000)
@@ -35,7 +35,7 @@ def delay(a: np.ndarray, out: np.ndarray, workers: int | None, after: float) -> 
     timer = threading.Timer(after, interrupt)
     try:
         timer.start()
-        _core.invert(a, out, None, None, "d", "gen", False, workers, None)  # which takes results that share memory
+        _engines.invert(a, out, None, None, "d", "gen", False, workers, None)  # which takes results that share memory
         timer.cancel()
         timer.join()
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 import stackinv
-from stackinv import _blas, _core, _lapack
+from stackinv import _blas, _engines, _lapack, _native
 
 
 def microseconds(n: int, m: int, workers: int | None, rest: float) -> float:
@@ -29,28 +29,28 @@ def microseconds(n: int, m: int, workers: int | None, rest: float) -> float:
 def break_even() -> None:
     print("Two workers over one with LAPACK, whatever the size (the threshold is where the last column exceeds 1):")
     print("   M    n   1 worker (us)   in a loop   after 20 ms of rest")
-    _core.use_engine("lapack")
+    _engines.use_engine("lapack")
     before = _lapack.override_sharing(1, 0)
     for m in (4, 8, 16, 32, 64):
         for n in (2, 8, 32, 128):
             loop, rested = ([microseconds(n, m, workers, rest) for workers in (1, 2)] for rest in (0, 0.02))
             print(f"{m:4d} {n:4d} {loop[0]:15.1f} {loop[0] / loop[1]:11.2f} {rested[0] / rested[1]:21.2f}")
     _lapack.override_sharing(*before)
-    _core.use_engine(None)
+    _engines.use_engine(None)
 
 
 def one_matrix() -> None:
     print("\nTwo threads over one at one matrix, by the blocked engine (SERIAL_ROWS) and by BLAS (blas_speedup):")
-    before = _core.override_sharing(0), _lapack.override_sharing(1, 0)
+    before = _native.override_sharing(0), _lapack.override_sharing(1, 0)
     for m in (64, 96, 128, 192, 256, 384, 512, 1024, 2048):
         ratios = []
         for engine in ("blocked", "lapack"):
-            _core.use_engine(engine)
+            _engines.use_engine(engine)
             ratios.append(microseconds(1, m, 1, 0) / microseconds(1, m, 2, 0))
         print(f"{m:5d} {ratios[0]:6.2f} {ratios[1]:6.2f}", flush=True)
-    _core.override_sharing(before[0])
+    _native.override_sharing(before[0])
     _lapack.override_sharing(*before[1])
-    _core.use_engine(None)
+    _engines.use_engine(None)
 
 
 def few_large() -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from stackinv import _core
+from stackinv import _engines, _native
 
 NATIVE = ["f4", "f8", "c8", "c16"]
-BUILDS = [name for name, _, runs_here in _core.builds() if runs_here]
+BUILDS = [name for name, _, runs_here in _native.builds() if runs_here]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell; child processes would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -153,10 +153,10 @@ def _no_settings_from_outside(monkeypatch):
 @pytest.fixture
 def lapack_engine():
     """Stacks of any kind go to LAPACK, for which there are better engines where there are vectors."""
-    _core.use_engine("lapack")
+    _engines.use_engine("lapack")
     yield
-    _core.use_engine(None)
-    _core.use_build(None)
+    _engines.use_engine(None)
+    _engines.use_build(None)
 
 
 OUR_ENGINES = [(name, build) for name in ("lanes", "blocked") for build in BUILDS]
@@ -165,11 +165,11 @@ OUR_ENGINES = [(name, build) for name in ("lanes", "blocked") for build in BUILD
 def forced(engine):
     """The body of a fixture: this engine calculates everything, with the kernels of this instruction set; its name."""
     name, build = engine
-    _core.use_engine(name)
-    _core.use_build(build)
+    _engines.use_engine(name)
+    _engines.use_build(build)
     yield name
-    _core.use_engine(None)
-    _core.use_build(None)
+    _engines.use_engine(None)
+    _engines.use_build(None)
 
 
 @pytest.fixture(params=OUR_ENGINES, ids="-".join)

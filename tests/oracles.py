@@ -15,12 +15,12 @@ from functools import partial
 from itertools import groupby, product
 from pathlib import Path
 
-from stackinv import _core
+from stackinv import _native
 
 HERE = Path(__file__).parent
 KERNELS = ["Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX"]
 DISABLED = {"AVX512": "", "AVX2": "AVX512", "baseline": "AVX512 AVX2"}
-BUILDS = [name for name, _, runs_here in _core.builds() if runs_here]
+BUILDS = [name for name, _, runs_here in _native.builds() if runs_here]
 # What of a module does not go through all instruction sets by itself: nothing, or pytest's expression for it.
 LOOPS = {
     "test_accuracy.py": None,

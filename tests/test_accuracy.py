@@ -25,7 +25,7 @@ from accuracy import (
 from conftest import BUILDS
 
 import stackinv
-from stackinv import _core
+from stackinv import _engines
 
 # An error may be this many eps times what independent rounding errors of one eps lead to. The largest seen was 3.8.
 CONSTANT = 8
@@ -50,8 +50,8 @@ def units(found, a, x):
 
 
 def inverse(a, structure, engine, build=BUILDS[0]):
-    _core.use_engine(engine)
-    _core.use_build(build)
+    _engines.use_engine(engine)
+    _engines.use_build(build)
     return stackinv.inv(a, assume_a=structure, dtype=a.dtype)
 
 

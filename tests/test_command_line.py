@@ -21,7 +21,7 @@ from conftest import (
 )
 
 import stackinv
-from stackinv import _cli, _compare, _contender, _core, _npy, _output, _workers
+from stackinv import _cli, _compare, _contender, , _npy, _output, _workers
 
 
 @pytest.fixture
@@ -495,7 +495,7 @@ def test_show_config_says_if_there_are_no_vectors(monkeypatch):
     bits = {"AVX512": "512 bits", "AVX2": "256 bits"}
     simd = stackinv.show_config(mode="dicts")["SIMD"]
     assert simd["vectors"] == bits.get(simd["kernels"], simd["vectors"])
-    monkeypatch.setattr(_core, "vector_bits", lambda: 64)
+    monkeypatch.setattr(_native, "vector_bits", lambda: 64)
     simd = stackinv.show_config(mode="dicts")["SIMD"]
     assert simd["vectors"] == "none: built without vector extensions, which is slow"
 

@@ -10,7 +10,7 @@ from conftest import BUILDS, NATIVE, STRUCTURES, assert_inverses, or_nightly, st
 from test_parity import VIEWS
 
 import stackinv
-from stackinv import _core, _workers
+from stackinv import _engines, _native, _workers
 
 MOST_LANES = 16
 # Around the sizes of vectors, panels, tiles and blocks of columns.
@@ -75,9 +75,9 @@ def test_workers_do_not_matter(engine):
 def test_threads_that_share_a_matrix(dtype, monkeypatch):
     """The last matrices of a stack are each inverted by all threads together, with the same result to the bit."""
     monkeypatch.setattr(_workers, "available_cpus", lambda: 7)
-    sharing = _core.override_sharing(0)
+    sharing = _native.override_sharing(0)
     try:
-        _core.use_engine("blocked")
+        _engines.use_engine("blocked")
         for m in (1, 20, 65, 129, 300):
             a = well_conditioned((5, m, m), dtype)
             alone = stackinv.inv_ex(a, workers=1)
@@ -97,8 +97,8 @@ def test_threads_that_share_a_matrix(dtype, monkeypatch):
                         assert result.info[2] == 0
                         assert np.isnan(result.rcond[2])
     finally:
-        _core.use_engine(None)
-        _core.override_sharing(sharing)
+        _engines.use_engine(None)
+        _native.override_sharing(sharing)
 
 
 @pytest.mark.parametrize("dtype", ["f8", "f4", "c16", "c8"])
@@ -226,13 +226,13 @@ def test_features_can_be_disabled():
 
 def test_unknown_kernels_are_refused():
     with pytest.raises(ValueError, match=r"no kernels 'AVX1024' run here; there are .*baseline"):
-        _core.use_build("AVX1024")
+        _engines.use_build("AVX1024")
 
 
 def test_a_call_ends_with_the_kernels_that_it_began_with(engine):
     a = well_conditioned((40, 40))
     expected, seen = stackinv.inv(a), []
-    others = [build for build in BUILDS if build != _core.build_used()]
+    others = [build for build in BUILDS if build != _native.build_used()]
     stack = np.broadcast_to(a, (10**7, 40, 40))
     out = np.broadcast_to(np.empty((40, 40)), stack.shape)
     out.flags.writeable = True
@@ -240,12 +240,12 @@ def test_a_call_ends_with_the_kernels_that_it_began_with(engine):
     def change(done, total):
         seen.append(out[0].copy())
         if others:
-            _core.use_build(others[0])
+            _engines.use_build(others[0])
         if len(seen) == 3:
             raise KeyError
 
     with pytest.raises(KeyError):
-        _core.invert(stack, out, None, None, "d", "gen", False, 1, change)
+        _engines.invert(stack, out, None, None, "d", "gen", False, 1, change)
     for result in seen:
         np.testing.assert_array_equal(result, expected)
 
@@ -256,7 +256,7 @@ def test_without_info(any_engine, structure):
     a[::4] = 0
     info, out = np.zeros(9, np.intc), np.empty_like(a)
     without = np.empty_like(a)
-    assert _core.invert(a, out, info, None, "d", structure, False, 1, None) == 3
-    assert _core.invert(a, without, None, None, "d", structure, False, 1, None) == 3
+    assert _engines.invert(a, out, info, None, "d", structure, False, 1, None) == 3
+    assert _engines.invert(a, without, None, None, "d", structure, False, 1, None) == 3
     np.testing.assert_array_equal(without, out)
     assert np.flatnonzero(info).tolist() == [0, 4, 8]

@@ -24,7 +24,7 @@ def test_fork_at_random_moments(engine):
         """
     import os, random, threading, time, warnings
     import numpy as np, stackinv
-    stackinv._core.use_engine("ENGINE")
+    stackinv._engines.use_engine("ENGINE")
     warnings.simplefilter("ignore", DeprecationWarning)  # of fork beside threads
     stackinv._workers.available_cpus = lambda: 4
     stacks = [np.random.default_rng(0).standard_normal((n, m, m)) + 2 * m * np.eye(m)

@@ -8,14 +8,14 @@ import sys
 import pytest
 from conftest import run
 
-from stackinv import _core
+from stackinv import _native
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="calls mprotect")
 
 GUARDED = """
 import ctypes, mmap, sys
 import numpy as np, stackinv
-from stackinv import _core
+from stackinv import _engines, _native
 protect = ctypes.CDLL(None, use_errno=True).mprotect
 keep = []
 
@@ -60,8 +60,8 @@ def test_every_layout(engine, request):
     output = run(
         GUARDED
         + f"""
-_core.use_engine("{engine}")
-_core.use_build("{_core.build_used()}")
+_engines.use_engine("{engine}")
+_engines.use_build("{_native.build_used()}")
 orders, lengths = {orders}, {lengths}
 if "{engine}" == "blocked" and len(orders) == 70:
     lengths = [1, 2, 7, 33]  # it knows no tiles of matrices

@@ -10,7 +10,7 @@ from conftest import NATIVE, STRUCTURES, assert_inverses, run, structured, well_
 from scipy.linalg import get_lapack_funcs
 
 import stackinv
-from stackinv import _cli, _core, _lapack
+from stackinv import _cli, _lapack, _native
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_environment(text, expected):
         text=True,
         check=True,
     )
-    needed = expected == "lapack" or _core.needs_lapack()
+    needed = expected == "lapack" or _native.needs_lapack()
     assert process.stdout == f"{needed}\n{expected}\n"
     assert process.stderr.count("STACKINV_ENGINE='mkl' is ignored: expected 'auto' or 'lapack'") == (text == "mkl")
 
@@ -136,7 +136,7 @@ print("done")
 
 def test_scipy_is_not_imported_before():
     """Nor anything else that NumPy does not import, but a few small modules."""
-    if _core.needs_lapack():
+    if _native.needs_lapack():
         return
     code = """
 import sys

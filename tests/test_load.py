@@ -16,7 +16,7 @@ def test_python_threads_beside_numpy_and_scipy(engine, request):
     import numpy as np, scipy.linalg, stackinv
     from threadpoolctl import ThreadpoolController
 
-    stackinv._core.use_engine(None if "{engine}" == "best" else "lapack")
+    stackinv._engines.use_engine(None if "{engine}" == "best" else "lapack")
     counts = lambda: [lib.num_threads for lib in ThreadpoolController().select(user_api="blas").lib_controllers]
     before = counts()
     rng = np.random.default_rng(0)
@@ -95,7 +95,7 @@ def test_more_workers_and_callers_than_openblas_has_buffers():
     import threading
     import numpy as np, stackinv
     stackinv._workers.available_cpus = lambda: 300
-    stackinv._core.use_engine("lapack")
+    stackinv._engines.use_engine("lapack")
     a = np.random.default_rng(0).standard_normal((3000, 70, 70)) + 70 * np.eye(70)
     expected = np.linalg.inv(a)
     print(np.allclose(stackinv.inv(a, workers=300), expected))

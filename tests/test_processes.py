@@ -138,7 +138,7 @@ def test_fork_while_another_thread_is_inside():
             + """
     import threading
     from threadpoolctl import ThreadpoolController
-    stackinv._core.use_engine("lapack")
+    stackinv._engines.use_engine("lapack")
     a = np.random.default_rng(0).standard_normal((4000, 64, 64))
     counts = lambda: [lib.num_threads for lib in ThreadpoolController().select(user_api="blas").lib_controllers]
     before = counts()

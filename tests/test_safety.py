@@ -14,7 +14,7 @@ from conftest import NATIVE, STRUCTURES, assert_inverses, run, structured, well_
 from threadpoolctl import threadpool_limits
 
 import stackinv
-from stackinv import _core, _workers
+from stackinv import _engines, _native, _workers
 
 
 @pytest.mark.parametrize("dtype", NATIVE)
@@ -45,7 +45,7 @@ def test_lapack_gives_a_matrix_alone_the_result_that_it_has_in_a_stack(m, dtype,
 @pytest.mark.parametrize("m", [130, 300])
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
 def test_few_large_matrices_on_any_number_of_workers(n, m, name, lapack_engine):
-    _core.use_engine(name)
+    _engines.use_engine(name)
     a = well_conditioned((n, m, m))
     for workers in (1, 2, 3, 4):
         assert_inverses(stackinv.inv(a, workers=workers), a)
@@ -204,12 +204,12 @@ def test_callback_reports_progress_and_stops():
 @pytest.fixture
 def short_turns():
     """All threads leave off their work whenever they look at the time."""
-    before = _core.override_turn(0)
-    sharing = _core.override_sharing(0)
+    before = _native.override_turn(0)
+    sharing = _native.override_sharing(0)
     yield
-    _core.override_turn(before)
-    _core.override_sharing(sharing)
-    _core.use_engine(None)
+    _native.override_turn(before)
+    _native.override_sharing(sharing)
+    _engines.use_engine(None)
 
 
 @pytest.mark.parametrize("structure", ["gen", *STRUCTURES])
@@ -227,12 +227,12 @@ def test_work_that_is_left_off_goes_on_where_it_was(structure, dtype, short_turn
         a = structured((n, m, m), structure, dtype)
         if n > 10:
             a[7] = 0
-        _core.use_engine(engine)
+        _engines.use_engine(engine)
         for workers in (1, 2, 3):
             calls = []
-            _core.override_turn(3600)
+            _native.override_turn(3600)
             expected = stackinv.inv_ex(a, assume_a=structure, workers=workers)
-            _core.override_turn(0)
+            _native.override_turn(0)
             report = lambda done, total, calls=calls: calls.append(done)  # noqa: E731
             for stack in (a, a[:1]) if m == 600 else (a,):
                 result = stackinv.inv_ex(stack, assume_a=structure, workers=workers, callback=report)
@@ -244,7 +244,7 @@ def test_work_that_is_left_off_goes_on_where_it_was(structure, dtype, short_turn
 def test_a_singular_matrix_of_which_a_part_is_done(short_turns):
     a = well_conditioned((2, 700, 700))
     a[:, :, 300] = 0
-    _core.use_engine("blocked")
+    _engines.use_engine("blocked")
     for workers in (1, 2):
         for stack in (a, a[:1]):
             inverse, info, rcond = stackinv.inv_ex(stack, workers=workers)
@@ -263,8 +263,8 @@ def test_ctrl_c_is_heard_between_the_pieces_of_one_matrix():
         global heard
         heard += 1
     signal.signal(signal.SIGALRM, ring)
-    stackinv._core.override_turn(0)
-    stackinv._core.use_engine("blocked")
+    stackinv._native.override_turn(0)
+    stackinv._engines.use_engine("blocked")
     a = np.random.default_rng(0).standard_normal((1500, 1500))
     expected = stackinv.inv(a)
     signal.setitimer(signal.ITIMER_REAL, 2e-4, 2e-4)
@@ -362,7 +362,7 @@ def test_one_thread_where_each_has_a_blas_limit_of_its_own():
     import os
     import numpy as np, stackinv
     from stackinv import _blas
-    stackinv._core.use_engine("lapack")
+    stackinv._engines.use_engine("lapack")
     a = np.broadcast_to(4 * np.eye(64), (200, 64, 64))
     before = os.listdir("/proc/self/task")
     for layer in ("openmp", "pthreads"):
@@ -402,7 +402,7 @@ INTERRUPT = """
     from threadpoolctl import ThreadpoolController
 
     counts = lambda: [lib.num_threads for lib in ThreadpoolController().select(user_api="blas").lib_controllers]
-    stackinv._core.use_engine("ENGINE")
+    stackinv._engines.use_engine("ENGINE")
     a = np.random.default_rng(0).standard_normal((500, 40, 40))
     expected = stackinv.inv(a)
     before = counts()
@@ -423,7 +423,7 @@ def test_ctrl_c_stops_hours_of_work_and_leaves_all_as_it_was(engine):
     for workers in (1, 2, None) * 3:
         threading.Timer(rng.uniform(0.05, 0.3), os.kill, (os.getpid(), signal.SIGINT)).start()
         try:
-            stackinv._core.invert(work, out, None, None, "d", "gen", False, workers, None)
+            stackinv._engines.invert(work, out, None, None, "d", "gen", False, workers, None)
         except KeyboardInterrupt:
             pass
         else:
@@ -467,7 +467,7 @@ def test_ctrl_c_stops_at_one_large_matrix():
         """
     import os, signal, threading
     import numpy as np, stackinv
-    stackinv._core.use_engine("blocked")
+    stackinv._engines.use_engine("blocked")
     a = np.random.default_rng(0).standard_normal((5000, 5000))
     for workers in (1, 2):
         threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -535,7 +535,7 @@ def test_called_while_the_interpreter_ends(engine, patched):
     """When nothing can be imported any more, as NumPy does in methods as max() and all()."""
     output = run(f"""
     import numpy as np, stackinv
-    stackinv._core.use_engine("{engine}")
+    stackinv._engines.use_engine("{engine}")
     if {patched}:
         stackinv.patch_numpy()
     a = np.random.default_rng(0).standard_normal((300, 2, 40, 40)) + 20 * np.eye(40)
@@ -598,13 +598,13 @@ def test_arrays_of_shapes_that_disagree_are_not_touched(which, shape):
     arrays = [np.ones((6, 3, 3)), np.ones((6, 3, 3)), np.ones(6, np.intc), np.ones(6)]
     arrays[which] = np.ones(shape, arrays[which].dtype)
     with pytest.raises(RuntimeError, match="an array changed its shape or type"):
-        _core.invert(*arrays, "d", "gen", False, None, None)
+        _engines.invert(*arrays, "d", "gen", False, None, None)
     assert all(np.all(array == 1) for array in arrays)
 
 
 def test_arrays_of_another_kind_than_the_calculation_are_not_touched():
     for given, into, calculation in (("D", "d", "d"), ("d", "D", "d"), ("d", "d", "D"), ("i8", "d", "d")):
         with pytest.raises(RuntimeError, match="an array changed its shape or type"):
-            _core.invert(
+            _engines.invert(
                 np.ones((3, 3), given), np.ones((3, 3), into), None, None, calculation, "gen", False, None, None
             )

@@ -20,7 +20,7 @@ from scipy.spatial.distance import mahalanobis
 from test_parity import VIEWS
 
 import stackinv
-from stackinv import _core, _workers
+from stackinv import _engines, _native, _workers
 
 # Around the sizes of vectors, blocks, panels and tiles.
 ORDERS = {
@@ -245,9 +245,9 @@ def test_workers_do_not_matter(structure):
 @pytest.mark.parametrize("structure", ["pos", "sym", "her", "upper triangular", "lower triangular"])
 def test_threads_that_share_a_matrix(structure, dtype, monkeypatch):
     monkeypatch.setattr(_workers, "available_cpus", lambda: 7)
-    sharing = _core.override_sharing(0)
+    sharing = _native.override_sharing(0)
     try:
-        _core.use_engine("blocked")
+        _engines.use_engine("blocked")
         for m in (1, 20, 65, 129, 300):
             a = structured((3, m, m), structure, dtype)
             alone = stackinv.inv_ex(a, assume_a=structure, workers=1)
@@ -261,8 +261,8 @@ def test_threads_that_share_a_matrix(structure, dtype, monkeypatch):
                     assert result.info[1:2].all()
                     assert np.isnan(result.inverse[1:2]).all()
     finally:
-        _core.use_engine(None)
-        _core.override_sharing(sharing)
+        _engines.use_engine(None)
+        _native.override_sharing(sharing)
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)

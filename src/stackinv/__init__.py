@@ -2,8 +2,8 @@
 """The inverses of stacks of matrices: `numpy.linalg.inv`, as fast as the hardware allows, on all cores."""
 
 from stackinv._config import show_config
-from stackinv._core import version as __version__
 from stackinv._inv import inv, inv_ex
+from stackinv._native import version as __version__
 from stackinv._patch import patch_numpy, unpatch_numpy
 from stackinv._results import InvExResult, SingularMatrixError
 from stackinv._workers import get_workers, set_workers

@@ -9,7 +9,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from stackinv import _arguments, _core, _workers
+from stackinv import _arguments, _native, _workers
 
 
 @overload
@@ -46,10 +46,10 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
 
     from stackinv import _blas, _lapack
 
-    bits = _core.vector_bits()
+    bits = _native.vector_bits()
     config = {
         "Versions": {
-            "stackinv": _core.version,
+            "stackinv": _native.version,
             "Python": platform.python_version(),
             "NumPy": np.__version__,
             "SciPy": scipy.__version__,
@@ -58,10 +58,10 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
         },
         "Engine": {"default": _arguments.default_engine()},
         "SIMD": {
-            "kernels": _core.build_used(),
+            "kernels": _native.build_used(),
             "vectors": f"{bits} bits" if bits > 64 else "none: built without vector extensions, which is slow",
-            "built for": ", ".join(name for name, _, _ in _core.builds()),
-            "run here": ", ".join(name for name, _, runs_here in _core.builds() if runs_here),
+            "built for": ", ".join(name for name, _, _ in _native.builds()),
+            "run here": ", ".join(name for name, _, runs_here in _native.builds() if runs_here),
         },
         "BLAS": [{key: value for key, value in lib.info().items() if key in _BLAS_KEYS} for lib in _blas.libraries()]
         or "not recognised, and so not limited to one thread",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import stackinv
-from stackinv import _core, _patch, _workers
+from stackinv import _engines, _native, _patch, _workers
 from stackinv._arguments import (
     NATIVE,
     STRUCTURES,
@@ -164,7 +164,7 @@ def inv(
         kind: type = type(a)
         if kind is list or kind is tuple:
             a = np.asarray(a)
-        small = _core.invert_small(a, structure)
+        small = _native.invert_small(a, structure)
         if small is not None:
             return small
     if type(a) is not np.ndarray:
@@ -349,7 +349,7 @@ def _invert(
     singular = 0
     if array.size:
         native = _is_native(array, calculation.char) and (out is None or _is_native(result, calculation.char))
-        run = _core.invert if native else _invert_converted
+        run = _engines.invert if native else _invert_converted
         singular = run(array, result, info, rcond, calculation.char, structure, lapack, workers, callback)
     if shared is not None:
         _copy_in_order(shared, result)
@@ -445,7 +445,7 @@ def _invert_converted(
         buffer = target if in_result else np.empty(target.shape, calculation)
         _cast(buffer, array[block])
         goal = target if _is_native(result, calculation) else buffer
-        singular += _core.invert(
+        singular += _engines.invert(
             buffer,
             goal,
             info[block],
@@ -488,7 +488,3 @@ def blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[tuple[Any, ...],
 
 def _offset(callback: Progress, before: int, total: int) -> Progress:
     return lambda done, _: callback(before + done, total)
-
-
-if default_lapack or _core.needs_lapack():  # at the end of the interpreter nothing can be imported any more
-    _core.import_lapack()

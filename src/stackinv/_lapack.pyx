@@ -9,8 +9,7 @@ threads are OpenMP's, if the compiler has it, and BLAS has one thread meanwhile.
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange, threadid
 from libc.math cimport NAN, fabs, hypot, isnan
-from libc.stdlib cimport free, llabs, malloc
-from libc.string cimport memset
+from libc.stdlib cimport free, malloc
 
 cimport numpy as cnp
 from scipy.linalg.cython_lapack cimport (
@@ -26,8 +25,11 @@ import time
 
 from stackinv import _blas, _workers
 
-cdef extern from "transpose.h":
-    void transpose_square(double *to, Py_ssize_t to_stride, const double *source, Py_ssize_t stride) nogil
+from stackinv._native cimport (
+    STACKINV_A, STACKINV_INFO, STACKINV_INVERSE, STACKINV_IS_GENERAL, STACKINV_IS_HERMITIAN,
+    STACKINV_IS_POSITIVE_DEFINITE, STACKINV_IS_SYMMETRIC, STACKINV_IS_UPPER_TRIANGULAR, STACKINV_RCOND,
+    describe, locate, padded, place, read_matrix, stack, stack_structure, structure_named, write_all, write_matrix,
+)
 
 cdef extern from "kernels.h":
     double stackinv_rcond(double a_norm, double norm, double unit) nogil
@@ -49,7 +51,14 @@ cnp.import_array()
 openmp: bool = HAS_OPENMP
 blas_int_bits: int = 8 * sizeof(blas_int)
 
-include "stack.pxi"
+ctypedef float complex floatcomplex
+ctypedef double complex doublecomplex
+
+ctypedef fused number:
+    float
+    double
+    floatcomplex
+    doublecomplex
 
 
 # The routines for one type of number. All numbers are behind `void *`, so that what calls them is written once.
@@ -112,22 +121,22 @@ cdef struct Workspace:
     blas_int lwork
 
 
-cdef blas_int invert_matrix(const Routines *r, Structure structure, blas_int m, Workspace *w) noexcept nogil:
+cdef blas_int invert_matrix(const Routines *r, stack_structure known, blas_int m, Workspace *w) noexcept nogil:
     """Invert the matrix in the workspace; LAPACK's info."""
     cdef blas_int info = 0
-    if structure == GENERAL:
+    if known == STACKINV_IS_GENERAL:
         r.getrf(&m, &m, w.a, &w.ld, w.pivots, &info)
         if info == 0:
             r.getri(&m, w.a, &w.ld, w.pivots, w.work, &w.lwork, &info)
-    elif structure == POSITIVE_DEFINITE:
+    elif known == STACKINV_IS_POSITIVE_DEFINITE:
         r.potrf(LOWER, &m, w.a, &w.ld, &info)
         if info == 0:
             r.potri(LOWER, &m, w.a, &w.ld, &info)
-    elif structure == SYMMETRIC:
+    elif known == STACKINV_IS_SYMMETRIC:
         r.sytrf(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &w.lwork, &info)
         if info == 0:
             r.sytri(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &info)
-    elif structure == HERMITIAN:
+    elif known == STACKINV_IS_HERMITIAN:
         r.hetrf(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &w.lwork, &info)
         if info == 0:
             r.hetri(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &info)
@@ -136,18 +145,29 @@ cdef blas_int invert_matrix(const Routines *r, Structure structure, blas_int m, 
     return info
 
 
-cdef blas_int workspace_length(const Routines *r, Structure structure, blas_int m, bint single) noexcept nogil:
+cdef blas_int workspace_length(const Routines *r, stack_structure known, blas_int m, bint single) noexcept nogil:
     """Numbers of `work`: what getri, sytrf or hetrf say is best; sytri and hetri need m."""
     cdef double best[2]
     cdef blas_int query = -1, info = 0
     best[0] = best[1] = 0
-    if structure == GENERAL:
+    if known == STACKINV_IS_GENERAL:
         r.getri(&m, NULL, &m, NULL, best, &query, &info)
-    elif structure == SYMMETRIC:
+    elif known == STACKINV_IS_SYMMETRIC:
         r.sytrf(LOWER, &m, NULL, &m, NULL, best, &query, &info)
-    elif structure == HERMITIAN:
+    elif known == STACKINV_IS_HERMITIAN:
         r.hetrf(LOWER, &m, NULL, &m, NULL, best, &query, &info)
     return max(m, <blas_int> ((<float *> best)[0] if single else best[0]))
+
+
+# Norms are calculated times this, so that sums do not overflow.
+cdef double NORM_UNIT = 2.0 ** -20
+
+
+cdef double modulus(number x) noexcept nogil:
+    if number is floatcomplex or number is doublecomplex:
+        return hypot(x.real * NORM_UNIT, x.imag * NORM_UNIT)
+    else:
+        return fabs(x * NORM_UNIT)
 
 
 cdef double norm1(const number *a, Py_ssize_t m, Py_ssize_t row, Py_ssize_t column) noexcept nogil:
@@ -165,15 +185,15 @@ cdef double norm1(const number *a, Py_ssize_t m, Py_ssize_t row, Py_ssize_t colu
     return largest
 
 
-cdef void complete(number *a, Py_ssize_t m, Py_ssize_t ld, Structure structure) noexcept nogil:
+cdef void complete(number *a, Py_ssize_t m, Py_ssize_t ld, stack_structure known) noexcept nogil:
     """The upper triangle from the lower one; zeros below an upper triangular matrix."""
     cdef Py_ssize_t i, j
-    cdef bint conjugate = structure == HERMITIAN or structure == POSITIVE_DEFINITE
-    if structure == GENERAL:
+    cdef bint conjugate = known == STACKINV_IS_HERMITIAN or known == STACKINV_IS_POSITIVE_DEFINITE
+    if known == STACKINV_IS_GENERAL:
         return
     for j in range(m):
         for i in range(j + 1, m):
-            if structure == UPPER_TRIANGULAR:
+            if known == STACKINV_IS_UPPER_TRIANGULAR:
                 a[j * ld + i] = 0
             else:
                 a[i * ld + j] = a[j * ld + i]
@@ -203,51 +223,46 @@ cdef void clear_negative_zeros(number *a, Py_ssize_t m, Py_ssize_t ld) noexcept 
 
 
 cdef bint invert_one(
-    const number *_, const Stack *s, const Routines *r, Workspace *w, Py_ssize_t i
+    const number *_, const stack *s, const Routines *r, Workspace *w, Py_ssize_t i
 ) noexcept nogil:
     """Invert matrix i of the stack; whether it is singular."""
-    cdef Place at = locate(s, i)
+    cdef place at = locate(s, i)
+    cdef double *rcond = <double *> at.at[STACKINV_RCOND]
     cdef number *a = <number *> w.a
     cdef Py_ssize_t row = w.ld if s.transposed else 1, column = 1 if s.transposed else w.ld
     cdef double a_norm = 0
     cdef blas_int info
 
-    if number is float or number is floatcomplex:
-        read_matrix(<float *> a, w.ld, s, at.a)
-    else:
-        read_matrix(<double *> a, w.ld, s, at.a)
+    read_matrix(s, at.at[STACKINV_A], a, w.ld)
     complete(a, s.m, w.ld, s.structure)
-    if s.rcond:
+    if rcond:
         a_norm = norm1(a, s.m, row, column)
 
-    info = invert_matrix(r, s.structure, <blas_int> s.m, w)
+    info = invert_matrix(r, s.structure, s.m, w)
 
     if info and has_nan(a, s.m, w.ld):      # for which some routines end so: what is no number is not singular
-        if s.rcond:
-            (<double *> at.rcond)[0] = NAN
-        write_all(s, at.out, NAN)
+        if rcond:
+            rcond[0] = NAN
+        write_all(s, at.at[STACKINV_INVERSE], NAN)
         return False
     if info:
-        if s.info:
-            (<int *> at.info)[0] = <int> info
-        if s.rcond:
-            (<double *> at.rcond)[0] = 0
-        write_all(s, at.out, NAN)
+        if at.at[STACKINV_INFO]:
+            (<int *> at.at[STACKINV_INFO])[0] = <int> info
+        if rcond:
+            rcond[0] = 0
+        write_all(s, at.at[STACKINV_INVERSE], NAN)
         return True
 
     complete(a, s.m, w.ld, s.structure)
     clear_negative_zeros(a, s.m, w.ld)
-    if s.rcond:
-        (<double *> at.rcond)[0] = stackinv_rcond(a_norm, norm1(a, s.m, row, column), NORM_UNIT)
-    if number is float or number is floatcomplex:
-        write_matrix(<const float *> a, w.ld, s, at.out)
-    else:
-        write_matrix(<const double *> a, w.ld, s, at.out)
+    if rcond:
+        rcond[0] = stackinv_rcond(a_norm, norm1(a, s.m, row, column), NORM_UNIT)
+    write_matrix(s, at.at[STACKINV_INVERSE], a, w.ld)
     return False
 
 
 cdef Py_ssize_t invert_range(
-    const number *tag, const Stack *s, const Routines *r, Workspace *w, Py_ssize_t first, Py_ssize_t last, int threads
+    const number *tag, const stack *s, const Routines *r, Workspace *w, Py_ssize_t first, Py_ssize_t last, int threads
 ) noexcept nogil:
     """Invert matrices first to last - 1, each thread in its workspace; how many of them are singular."""
     cdef Py_ssize_t i, singular = 0
@@ -256,13 +271,14 @@ cdef Py_ssize_t invert_range(
     return singular
 
 
-cdef void *allocate(Workspace *w, int threads, const Stack *s, const Routines *r, Py_ssize_t size) except NULL:
+cdef void *allocate(
+    Workspace *w, int threads, const stack *s, const Routines *r, int type, Py_ssize_t size
+) except NULL:
     """Workspaces for so many threads; the memory to free."""
-    cdef bint single = size == 4 * s.parts
-    cdef blas_int m = <blas_int> s.m
+    cdef blas_int m = s.m
     # Columns a power of two apart would fall into the same few sets of the cache.
     cdef blas_int ld = m if m < 32 else m + 8
-    cdef blas_int lwork = workspace_length(r, s.structure, m, single)
+    cdef blas_int lwork = workspace_length(r, s.structure, m, type % 2 == 0)
     cdef Py_ssize_t matrix = padded(<Py_ssize_t> m * ld * size), work = padded(lwork * size)
     cdef Py_ssize_t pivots = padded(m * sizeof(blas_int))
     cdef char *block = NULL
@@ -284,7 +300,7 @@ cdef double TURN_SECONDS = 0.03
 
 
 cdef Py_ssize_t run(
-    const number *tag, const Stack *s, int type, Py_ssize_t n, int threads, object callback
+    const number *tag, const stack *s, int type, Py_ssize_t n, int threads, object callback
 ) except -1:
     """Invert all matrices, as many at a time as take a turn, by the time that those before took."""
     cdef const Routines *r = &ROUTINES[type]
@@ -295,7 +311,7 @@ cdef Py_ssize_t run(
     if w == NULL:
         raise MemoryError(f"Unable to allocate {threads} workspaces, one a worker")
     try:
-        block = allocate(w, threads, s, r, sizeof(number))
+        block = allocate(w, threads, s, r, type, sizeof(number))
         while first < n:
             last = min(n, first + chunk)
             start = time.perf_counter()
@@ -369,13 +385,13 @@ def invert(
     cnp.ndarray a not None, cnp.ndarray out not None, cnp.ndarray info, cnp.ndarray rcond,
     calculation, structure, workers, callback,
 ):
-    """As `_core.invert`, for matrices that are not diagonal."""
-    cdef Stack s
+    """As `_native.invert`, for matrices that are not diagonal."""
+    cdef stack s
     cdef int type = "fdFD".index(calculation), threads = 1
-    cdef Py_ssize_t n = describe(&s, a, out, info, rcond, type >= 2, STRUCTURES[structure])
+    cdef Py_ssize_t n
     cdef bint pinned
-    if <blas_int> s.m != s.m:
-        raise ValueError(f"matrices of order {s.m} are too large for LAPACK's integers")
+    describe(&s, a, out, info, rcond, type, structure_named(structure))
+    n = s.n
     if s.m >= LEAST_SHARED_M and n * estimate_seconds(s.m, type >= 2) > LEAST_SHARED_SECONDS:
         threads = min(_workers.resolve(None) if workers is None else workers, _workers.available_cpus())
     if threads > 1 and _blas.serves_one_thread():

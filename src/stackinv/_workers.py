@@ -15,7 +15,7 @@ from typing import SupportsIndex
 
 from threadpoolctl import LibController, register
 
-from stackinv import _cgroup, _core
+from stackinv import _cgroup, _native
 
 _set_workers: ContextVar[int | None] = ContextVar("stackinv_workers", default=None)
 _forked = False
@@ -161,7 +161,7 @@ class _Controller(LibController):  # type: ignore[misc]
     """What `threadpoolctl.threadpool_limits` sets and `threadpool_info` shows of this library."""
 
     user_api = internal_api = "stackinv"
-    filename_prefixes = (Path(_core.__file__).name.lower(),)
+    filename_prefixes = (Path(_native.__file__).name.lower(),)
     check_symbols = ("stackinv_threads",)
 
     def get_num_threads(self) -> int:
@@ -172,7 +172,7 @@ class _Controller(LibController):  # type: ignore[misc]
         _limit = num_threads if num_threads < _unlimited() else None
 
     def get_version(self) -> str:
-        return _core.version
+        return _native.version
 
     def set_additional_attributes(self) -> None:
         pass

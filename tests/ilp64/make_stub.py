@@ -24,7 +24,7 @@ from importlib.machinery import PathFinder
 class Finder:
     @staticmethod
     def find_spec(name, path=None, target=None):
-        core = PathFinder.find_spec(name, path, target) if name == "stackinv._core" else None
+        core = PathFinder.find_spec(name, path, target) if name == "stackinv._lapack" else None
         if core:
             core.loader.exec_module = lambda module, own=core.loader.exec_module: execute(module, own)
         return core
@@ -61,7 +61,7 @@ def main(directory: Path) -> None:
     for package in (linalg, linalg.parent):
         (package / "__init__.py").touch()
 
-    core = (Path(__file__).parents[2] / "src" / "stackinv" / "_core.pyx").read_text()
+    core = (Path(__file__).parents[2] / "src" / "stackinv" / "_native.pyx").read_text()
     names = re.findall(r"\w+", re.search(r"cython_lapack cimport \((.*?)\)", core, re.DOTALL)[1])
     own = (Path(scipy.__file__).parent / "linalg" / "cython_lapack.pxd").read_text()
     externs, declarations, bodies = [], [], []

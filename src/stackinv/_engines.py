@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which engine calculates: one of our own, in native/, or LAPACK's; and with which kernels."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, SupportsIndex
+
+import numpy.typing as npt
+
+from stackinv import _native
+from stackinv._arguments import default_lapack
+
+_lapack: ModuleType | None = None
+
+
+def import_lapack() -> ModuleType:
+    """The LAPACK engine, and with it SciPy's LAPACK, which takes longer to import than all else."""
+    global _lapack
+    if _lapack is None:
+        # The package first: else, with another thread that imports it, each would wait for what the other has begun.
+        import scipy.linalg  # noqa: F401
+
+        from stackinv import _lapack as module
+
+        _lapack = module
+    return _lapack
+
+
+def invert(
+    a: npt.NDArray[Any],
+    out: npt.NDArray[Any],
+    info: npt.NDArray[Any] | None,
+    rcond: npt.NDArray[Any] | None,
+    calculation: str,
+    structure: str,
+    lapack: bool,
+    workers: SupportsIndex | None,
+    callback: Callable[[int, int], object] | None,
+) -> int:
+    """Invert as `_native.invert` does; LAPACK's engine does it if it is asked for, or if there is no other."""
+    singular = -1
+    if not lapack or structure == "diagonal":  # for which LAPACK has nothing
+        singular = _native.invert(a, out, info, rcond, calculation, structure, workers, callback)
+    if singular < 0:
+        singular = import_lapack().invert(a, out, info, rcond, calculation, structure, workers, callback)
+    return singular
+
+
+def use_engine(name: str | None) -> None:
+    """Use this engine from now on, "lanes", "blocked" or "lapack", or None for the best one for each stack."""
+    if name == "lapack":
+        import_lapack()
+    _native.use_engine(name)
+
+
+def use_build(name: str | None) -> None:
+    """Calculate with the kernels of this name from now on; None: the best that run here and are not disabled."""
+    if name is None:
+        name = _best_build()
+    _native.use_build(name)
+
+
+def _best_build() -> str:
+    disabled = set(os.environ.get("STACKINV_DISABLE_CPU_FEATURES", "").replace(",", " ").split())
+    builds = _native.builds()
+    known = {feature for _, features, _ in builds for feature in features}
+    if disabled - known:
+        warnings.warn(
+            f"STACKINV_DISABLE_CPU_FEATURES: {', '.join(sorted(disabled - known))} not known; this build knows "
+            f"{', '.join(sorted(known)) or 'none'}",
+            ImportWarning,
+            stacklevel=2,
+        )
+    return next(name for name, features, runs in builds if runs and not disabled.intersection(features))
+
+
+use_build(None)
+if default_lapack or _native.needs_lapack():  # at the end of the interpreter nothing can be imported any more
+    import_lapack()

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The surface of the C (native/stackinv.h) for Cython."""
+
+cimport numpy as cnp
+
+cdef extern from "kernels.h":
+    struct kernels:
+        int lanes
+    struct build:
+        const char *name
+        const char *features
+        bint (*runs_here)() noexcept nogil
+        const kernels *kernels[4]
+        bint blocked
+    const build stackinv_builds[]
+    const int stackinv_build_count
+
+cdef extern from "stackinv.h":
+    ctypedef enum stack_type "enum type":
+        pass
+    ctypedef enum stack_structure "enum structure":
+        STACKINV_IS_GENERAL
+        STACKINV_IS_SYMMETRIC
+        STACKINV_IS_HERMITIAN
+        STACKINV_IS_POSITIVE_DEFINITE
+        STACKINV_IS_UPPER_TRIANGULAR
+        STACKINV_IS_LOWER_TRIANGULAR
+        STACKINV_IS_DIAGONAL
+    enum:
+        STACKINV_A
+        STACKINV_INVERSE
+        STACKINV_INFO
+        STACKINV_RCOND
+        STACKINV_ARRAYS
+    struct layout:
+        bint single
+        Py_ssize_t row
+        Py_ssize_t column
+    struct stack:
+        stack_structure structure
+        bint transposed
+        Py_ssize_t n
+        int m
+        char *at[4]                 # STACKINV_ARRAYS
+    void stackinv_describe(
+        stack *s, stack_type, stack_structure, int m, layout a, layout inverse, char *const *at
+    ) noexcept nogil
+    void stackinv_add_axis(stack *s, Py_ssize_t length, const Py_ssize_t *strides) noexcept nogil
+
+cdef extern from "stack.h":
+    struct place:
+        char *at[4]                 # STACKINV_ARRAYS
+    place locate(const stack *s, Py_ssize_t i) noexcept nogil
+    void read_matrix(const stack *s, const char *at, void *to, Py_ssize_t ld) noexcept nogil
+    void write_matrix(const stack *s, char *at, const void *source, Py_ssize_t ld) noexcept nogil
+    void write_all(const stack *s, char *at, double value) noexcept nogil
+    size_t padded(size_t size) noexcept nogil
+
+cdef extern from "stackinv.h":
+    enum engine_name:
+        STACKINV_LANES
+        STACKINV_BLOCKED
+        STACKINV_LAPACK
+    struct settings:
+        const build *build
+        int engine
+        double turn_seconds
+        double least_shared_seconds
+    settings stackinv_settings
+    struct choice:
+        engine_name engine
+        bint shared
+    ctypedef struct call "struct call":
+        pass
+    void stackinv_prepare() noexcept nogil
+    choice stackinv_choose(const stack *s) noexcept nogil
+    int stackinv_most_lanes_m(const build *b, stack_type t, stack_structure known) noexcept nogil
+    call *stackinv_begin(const stack *s, choice how, int threads) noexcept nogil
+    bint stackinv_turn(call *c) noexcept nogil
+    Py_ssize_t stackinv_finished(const call *c) noexcept nogil
+    Py_ssize_t stackinv_end(call *c) noexcept nogil
+    int STACKINV_ALWAYS_LANES_M
+    Py_ssize_t stackinv_invert_few(const stack *s) noexcept nogil
+
+cdef stack_structure structure_named(object name) except *
+cdef int describe(
+    stack *s, cnp.ndarray a, cnp.ndarray out, cnp.ndarray info, cnp.ndarray rcond, int number, stack_structure known
+) except -1

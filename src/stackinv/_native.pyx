@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Arrays for the C in native/: what they are, the GIL released, signals looked at, the callback called."""
+
+from cpython.exc cimport PyErr_CheckSignals
+
+cimport numpy as cnp
+
+from stackinv import _workers
+
+cdef extern from *:
+    const char *STACKINV_VERSION
+
+cnp.import_array()
+stackinv_prepare()
+
+version: str = STACKINV_VERSION.decode()
+
+cdef dict STRUCTURES = {            # by SciPy's names
+    "gen": STACKINV_IS_GENERAL,
+    "sym": STACKINV_IS_SYMMETRIC,
+    "her": STACKINV_IS_HERMITIAN,
+    "pos": STACKINV_IS_POSITIVE_DEFINITE,
+    "upper triangular": STACKINV_IS_UPPER_TRIANGULAR,
+    "lower triangular": STACKINV_IS_LOWER_TRIANGULAR,
+    "diagonal": STACKINV_IS_DIAGONAL,
+}
+cdef str TYPES = "fdFD"             # as `enum type` is ordered
+
+
+cdef stack_structure structure_named(object name) except *:
+    return <stack_structure> <int> STRUCTURES[name]
+
+
+cdef bint begins_as(cnp.ndarray array, cnp.ndarray a, int ndim) noexcept:
+    """Whether it has so many axes, as long as the first ones of `a`; None has whatever is asked for."""
+    cdef int d
+    if array is None:
+        return True
+    if cnp.PyArray_NDIM(array) != ndim:
+        return False
+    for d in range(ndim):
+        if cnp.PyArray_DIM(array, d) != cnp.PyArray_DIM(a, d):
+            return False
+    return True
+
+
+cdef bint is_of(cnp.ndarray array, bint is_complex) noexcept:
+    cdef int typenum = cnp.PyArray_TYPE(array)
+    if is_complex:
+        return typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT
+    return typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT
+
+
+cdef layout layout_of(cnp.ndarray array, int ndim) noexcept:
+    cdef layout its
+    cdef int typenum = cnp.PyArray_TYPE(array)
+    its.single = typenum == cnp.NPY_FLOAT or typenum == cnp.NPY_CFLOAT
+    its.row = cnp.PyArray_STRIDE(array, ndim - 2)
+    its.column = cnp.PyArray_STRIDE(array, ndim - 1)
+    return its
+
+
+cdef int describe(
+    stack *s, cnp.ndarray a, cnp.ndarray out, cnp.ndarray info, cnp.ndarray rcond, int number, stack_structure known
+) except -1:
+    """Fill in the stack. The last look at arrays that other threads may change."""
+    cdef int ndim = cnp.PyArray_NDIM(a), d
+    cdef char *at[4]                # STACKINV_ARRAYS
+    cdef Py_ssize_t strides[4]
+    cdef Py_ssize_t m
+    if (
+        ndim < 2 or cnp.PyArray_DIM(a, ndim - 1) != cnp.PyArray_DIM(a, ndim - 2) or cnp.PyArray_DIM(a, ndim - 1) == 0
+        or not begins_as(out, a, ndim) or not begins_as(info, a, ndim - 2) or not begins_as(rcond, a, ndim - 2)
+        or not is_of(a, number >= 2) or not is_of(out, number >= 2)
+    ):
+        raise RuntimeError("an array changed its shape or type while it was to be inverted")
+    m = cnp.PyArray_DIM(a, ndim - 1)
+    if <int> m != m:
+        raise ValueError(f"matrices of order {m} are too large for a C int")
+    at[STACKINV_A], at[STACKINV_INVERSE] = cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(out)
+    at[STACKINV_INFO] = NULL if info is None else cnp.PyArray_BYTES(info)
+    at[STACKINV_RCOND] = NULL if rcond is None else cnp.PyArray_BYTES(rcond)
+    stackinv_describe(s, <stack_type> number, known, <int> m, layout_of(a, ndim), layout_of(out, ndim), at)
+    for d in range(ndim - 2):
+        strides[STACKINV_A], strides[STACKINV_INVERSE] = cnp.PyArray_STRIDE(a, d), cnp.PyArray_STRIDE(out, d)
+        strides[STACKINV_INFO] = 0 if info is None else cnp.PyArray_STRIDE(info, d)
+        strides[STACKINV_RCOND] = 0 if rcond is None else cnp.PyArray_STRIDE(rcond, d)
+        stackinv_add_axis(s, cnp.PyArray_DIM(a, d), strides)
+    return 0
+
+
+def invert(
+    cnp.ndarray a not None, cnp.ndarray out not None, cnp.ndarray info, cnp.ndarray rcond,
+    calculation, structure, workers, callback,
+):
+    """Invert the stack `a` into `out`; how many of its matrices are singular, or -1: that is for LAPACK.
+
+    `a` and `out` have shape (..., M, M), M > 0, at least one matrix, and any strides; they are real or complex as the
+    calculation is, of either precision, aligned and of native byte order. They may be the same memory.
+    What `structure` says of the matrices is not checked; of symmetric ones the lower triangle is read.
+    `info` (C int, zeros) and `rcond` (double) have the shape of the stack; either may be None.
+    """
+    cdef stack s
+    cdef call *c
+    cdef choice how
+    cdef int threads = 1
+    cdef Py_ssize_t told = 0, singular
+    cdef bint more = True
+    describe(&s, a, out, info, rcond, TYPES.index(calculation), structure_named(structure))
+    how = stackinv_choose(&s)
+    if how.engine == STACKINV_LAPACK:
+        return -1
+    if how.shared:
+        threads = min(_workers.resolve(None) if workers is None else workers, _workers.available_cpus())
+    c = stackinv_begin(&s, how, threads)
+    if c == NULL:
+        threads = min(<Py_ssize_t> threads, s.n)
+        raise MemoryError(f"Unable to allocate {threads} workspaces, one a worker, for matrices of order {s.m}")
+    try:
+        while more:
+            with nogil:
+                more = stackinv_turn(c)
+            PyErr_CheckSignals()
+            if callback is not None and stackinv_finished(c) > told:
+                told = stackinv_finished(c)
+                callback(told, s.n)
+    finally:
+        singular = stackinv_end(c)
+    return singular
+
+
+# Stacks of at most this many numbers are not worth more than the arithmetic takes.
+cdef Py_ssize_t MOST_SMALL = 1024
+
+
+def invert_small(a, structure):
+    """The inverses of few matrices of low order that no type or layout keeps from it, or None; also if one is singular.
+
+    `invert` without what takes longer than the arithmetic.
+    """
+    cdef stack s
+    cdef cnp.ndarray array, result
+    cdef int typenum, ndim, number
+    cdef Py_ssize_t m
+    cdef stack_structure known = structure_named(structure)
+    if not cnp.PyArray_CheckExact(a):
+        return None
+    array = a
+    ndim = cnp.PyArray_NDIM(array)
+    if (
+        ndim < 2 or not 0 < cnp.PyArray_SIZE(array) <= MOST_SMALL or known == STACKINV_IS_DIAGONAL
+        or not (stackinv_settings.engine < 0 or stackinv_settings.engine == STACKINV_LANES)
+    ):
+        return None
+    typenum = cnp.PyArray_TYPE(array)
+    if cnp.PyTypeNum_ISINTEGER(typenum) or cnp.PyTypeNum_ISBOOL(typenum):
+        array = cnp.PyArray_Cast(array, cnp.NPY_DOUBLE)
+        typenum = cnp.NPY_DOUBLE
+    m = cnp.PyArray_DIM(array, ndim - 1)
+    if typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT:
+        number = 1
+    elif typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT:
+        number = 3
+    else:
+        return None
+    if (
+        m > STACKINV_ALWAYS_LANES_M or m != cnp.PyArray_DIM(array, ndim - 2) or not cnp.PyArray_ISBEHAVED_RO(array)
+    ):
+        return None
+    result = cnp.PyArray_EMPTY(ndim, cnp.PyArray_DIMS(array), typenum, 0)
+    describe(&s, array, result, None, None, number, known)
+    return None if stackinv_invert_few(&s) else result
+
+
+def builds():
+    """What the kernels were compiled for, best first: names, the features needed, and whether this machine has them."""
+    return [
+        (stackinv_builds[i].name.decode(), stackinv_builds[i].features.decode().split(), stackinv_builds[i].runs_here())
+        for i in range(stackinv_build_count)
+    ]
+
+
+def use_build(name):
+    """Calculate with the kernels of this name from now on."""
+    cdef int i
+    for i in range(stackinv_build_count):
+        if stackinv_builds[i].name.decode() == name and stackinv_builds[i].runs_here():
+            stackinv_settings.build = &stackinv_builds[i]
+            return
+    raise ValueError(f"no kernels {name!r} run here; there are {', '.join(build[0] for build in builds() if build[2])}")
+
+
+def build_used():
+    """The name of the kernels in use."""
+    return stackinv_settings.build.name.decode()
+
+
+def vector_bits():
+    """The length of the vectors of the kernels in use: one number of 64 bits if built without vector extensions."""
+    return 64 * stackinv_settings.build.kernels[1].lanes
+
+
+def needs_lapack():
+    """Whether the build in use has no engine of its own for large matrices."""
+    return not stackinv_settings.build.blocked
+
+
+def most_lanes_m(calculation, structure="gen"):
+    """The order up to which the lanes engine is chosen for long stacks of this type and structure."""
+    cdef int number = TYPES.index(calculation)
+    return stackinv_most_lanes_m(stackinv_settings.build, <stack_type> number, structure_named(structure))
+
+
+def use_engine(name):
+    """Use this engine from now on, "lanes", "blocked" or "lapack", or None for the best one for each stack."""
+    stackinv_settings.engine = {
+        None: -1, "lanes": STACKINV_LANES, "blocked": STACKINV_BLOCKED, "lapack": STACKINV_LAPACK
+    }[name]
+
+
+def override_sharing(least_seconds):
+    """Set the least work that threads share, for tests and for bench/sharing.py, which measures it; what it was."""
+    before = stackinv_settings.least_shared_seconds
+    stackinv_settings.least_shared_seconds = least_seconds
+    return before
+
+
+def override_turn(seconds):
+    """Set how long a turn is, for tests, which leave off at every piece; what it was."""
+    before = stackinv_settings.turn_seconds
+    stackinv_settings.turn_seconds = seconds
+    return before

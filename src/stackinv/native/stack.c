@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stack.h"
+#include "transpose.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void stackinv_describe(struct stack *s, enum type type, enum structure structure, int m, struct layout a,
+                       struct layout inverse, char *const at[STACKINV_ARRAYS])
+{
+    s->type = type;
+    s->structure = structure;
+    s->transposed = structure == STACKINV_IS_LOWER_TRIANGULAR;
+    if (s->transposed) {
+        s->structure = STACKINV_IS_UPPER_TRIANGULAR;
+        a = (struct layout){a.single, a.column, a.row};
+        inverse = (struct layout){inverse.single, inverse.column, inverse.row};
+    }
+    s->n = 1;
+    s->m = m;
+    s->a = a;
+    s->inverse = inverse;
+    s->ndim = 0;
+    for (int k = 0; k < STACKINV_ARRAYS; k++) {
+        s->at[k] = at[k];
+        s->strides[k][0] = 0;
+    }
+}
+
+/* Whether all arrays step evenly through the last axis and one of this length and strides behind it. */
+static bool is_one_axis(const struct stack *s, ptrdiff_t length, const ptrdiff_t strides[STACKINV_ARRAYS])
+{
+    if (s->ndim == 0)
+        return false;
+    for (int k = 0; k < STACKINV_ARRAYS; k++)
+        if (s->at[k] && s->strides[k][s->ndim - 1] != length * strides[k])
+            return false;
+    return true;
+}
+
+void stackinv_add_axis(struct stack *s, ptrdiff_t length, const ptrdiff_t strides[STACKINV_ARRAYS])
+{
+    int d = s->ndim;
+    if (length == 1)
+        return;
+    s->n *= length;
+    if (is_one_axis(s, length, strides))
+        length *= s->shape[--d];
+    s->shape[d] = length;
+    for (int k = 0; k < STACKINV_ARRAYS; k++)
+        s->strides[k][d] = s->at[k] ? strides[k] : 0;
+    s->ndim = d + 1;
+}
+
+struct place locate(const struct stack *s, ptrdiff_t i)
+{
+    struct place place;
+    memcpy(place.at, s->at, sizeof place.at);
+    for (int d = s->ndim - 1; d >= 0; d--) {
+        const ptrdiff_t k = d ? i % s->shape[d] : i;
+        if (d)
+            i /= s->shape[d];
+        for (int array = 0; array < STACKINV_ARRAYS; array++)
+            if (place.at[array])
+                place.at[array] += k * s->strides[array][d];
+    }
+    return place;
+}
+
+#define FROM float
+#define TO float
+#define COPY(name) copy_single_##name
+#include "copy-inl.h"
+#undef TO
+#undef COPY
+#define TO double
+#define COPY(name) widen_##name
+#include "copy-inl.h"
+#undef FROM
+#undef COPY
+#define FROM double
+#define COPY(name) copy_double_##name
+#include "copy-inl.h"
+#undef TO
+#undef COPY
+#define TO float
+#define COPY(name) narrow_##name
+#include "copy-inl.h"
+
+void copy_matrix(char *to, struct layout t, const char *from, struct layout f, ptrdiff_t height, ptrdiff_t width,
+                 int parts)
+{
+    if (t.single && f.single)
+        copy_single_matrix((float *)to, t.row, t.column, (const float *)from, f.row, f.column, height, width, parts);
+    else if (t.single)
+        narrow_matrix((float *)to, t.row, t.column, (const double *)from, f.row, f.column, height, width, parts);
+    else if (f.single)
+        widen_matrix((double *)to, t.row, t.column, (const float *)from, f.row, f.column, height, width, parts);
+    else
+        copy_double_matrix((double *)to, t.row, t.column, (const double *)from, f.row, f.column, height, width, parts);
+}
+
+static struct layout turned(struct layout layout)
+{
+    return (struct layout){layout.single, layout.column, layout.row};
+}
+
+static struct layout by_columns(const struct stack *s, ptrdiff_t ld)
+{
+    const ptrdiff_t size = element_bytes(s->type);
+    return (struct layout){is_single(s->type), size, ld * size};
+}
+
+/* What is far apart in the user's memory is the outer loop, here and in write_matrix. */
+void read_matrix(const struct stack *s, const char *at, void *to, ptrdiff_t ld)
+{
+    const struct layout mine = by_columns(s, ld);
+    if (llabs(s->a.column) > llabs(s->a.row))
+        copy_matrix(to, turned(mine), at, turned(s->a), s->m, s->m, parts_of(s->type));
+    else
+        copy_matrix(to, mine, at, s->a, s->m, s->m, parts_of(s->type));
+}
+
+void write_matrix(const struct stack *s, char *at, const void *from, ptrdiff_t ld)
+{
+    const struct layout mine = by_columns(s, ld);
+    if (llabs(s->inverse.column) > llabs(s->inverse.row))
+        copy_matrix(at, turned(s->inverse), from, turned(mine), s->m, s->m, parts_of(s->type));
+    else
+        copy_matrix(at, s->inverse, from, mine, s->m, s->m, parts_of(s->type));
+}
+
+void write_rows(const struct stack *s, char *at, ptrdiff_t first, ptrdiff_t last, double value)
+{
+    const double number[] = {value, value};
+    copy_matrix(at + first * s->inverse.row, s->inverse, (const char *)number, (struct layout){false, 0, 0},
+                last - first, s->m, parts_of(s->type));
+}
+
+void write_all(const struct stack *s, char *at, double value)
+{
+    const ptrdiff_t dense = dense_bytes(s->m, s->inverse, inverse_bytes(s));
+    if (value == 0 && dense)
+        memset(at, 0, dense);
+    else
+        write_rows(s, at, 0, s->m, value);
+}
+
+#define REAL float
+#define MIRROR(name) single_##name
+#include "mirror-inl.h"
+#undef REAL
+#undef MIRROR
+#define REAL double
+#define MIRROR(name) double_##name
+#include "mirror-inl.h"
+
+void make_symmetric(const struct stack *s, char *at, ptrdiff_t first, ptrdiff_t last)
+{
+    const bool conjugate = s->structure == STACKINV_IS_HERMITIAN;
+    if (!conjugate && s->structure != STACKINV_IS_SYMMETRIC)
+        return;
+    if (s->inverse.single)
+        single_average(at, s->inverse.row, s->inverse.column, first, last, parts_of(s->type), conjugate);
+    else
+        double_average(at, s->inverse.row, s->inverse.column, first, last, parts_of(s->type), conjugate);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A stack as its matrices lie in memory, and the ways between that memory and a workspace. */
+#ifndef STACKINV_STACK_H
+#define STACKINV_STACK_H
+
+#include "stackinv.h"
+
+/* Where what belongs to one matrix is. */
+struct place {
+    char *at[STACKINV_ARRAYS];
+};
+struct place locate(const struct stack *, ptrdiff_t i);
+
+static inline int parts_of(enum type type)
+{
+    return type >= STACKINV_COMPLEX_SINGLE ? 2 : 1;
+}
+
+static inline bool is_single(enum type type)
+{
+    return type == STACKINV_SINGLE || type == STACKINV_COMPLEX_SINGLE;
+}
+
+/* Bytes of an element: of the calculation, and of the user's. */
+static inline ptrdiff_t element_bytes(enum type type)
+{
+    return (is_single(type) ? sizeof(float) : sizeof(double)) * parts_of(type);
+}
+static inline ptrdiff_t a_bytes(const struct stack *s)
+{
+    return (s->a.single ? sizeof(float) : sizeof(double)) * parts_of(s->type);
+}
+static inline ptrdiff_t inverse_bytes(const struct stack *s)
+{
+    return (s->inverse.single ? sizeof(float) : sizeof(double)) * parts_of(s->type);
+}
+
+/* Bytes of a matrix of such elements if it has no gaps, else 0. */
+static inline ptrdiff_t dense_bytes(ptrdiff_t m, struct layout layout, ptrdiff_t element)
+{
+    const bool dense = (layout.row == element * m && layout.column == element) ||
+                       (layout.column == element * m && layout.row == element);
+    return dense ? m * m * element : 0;
+}
+
+/* Whole cache lines and one more between neighbours, so that no two threads write to one line. */
+static inline size_t padded(size_t size)
+{
+    return (size + 127) / 64 * 64;
+}
+
+/* Numbers into others, of any strides and precision, `height` by `width` elements of one or two parts. */
+void copy_matrix(char *to, struct layout to_layout, const char *from, struct layout from_layout, ptrdiff_t height,
+                 ptrdiff_t width, int parts);
+
+/* Between the user's memory and columns of the calculation's type that are `ld` elements apart. */
+void read_matrix(const struct stack *, const char *at, void *to, ptrdiff_t ld);
+void write_matrix(const struct stack *, char *at, const void *from, ptrdiff_t ld);
+
+/* The same number for all elements of rows first to last - 1, or of all, of a result. */
+void write_rows(const struct stack *, char *at, ptrdiff_t first, ptrdiff_t last, double value);
+void write_all(const struct stack *, char *at, double value);
+
+/* What engines for general matrices leave to do for symmetric ones: rows first to last - 1, and their columns. */
+void make_symmetric(const struct stack *, char *at, ptrdiff_t first, ptrdiff_t last);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The surface of the C: a stack of matrices, and the way of a call that inverts them.
+
+       struct choice choice = stackinv_choose(&stack);
+       struct call *call = stackinv_begin(&stack, choice, threads);
+       while (stackinv_turn(call)) {
+           ... whatever cannot wait for the end: signals, a bar of progress
+       }
+       singular = stackinv_end(call);
+*/
+#ifndef STACKINV_H
+#define STACKINV_H
+
+#include "kernels.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define STACKINV_MOST_AXES 62
+
+/* Of the calculation. */
+enum type { STACKINV_SINGLE, STACKINV_DOUBLE, STACKINV_COMPLEX_SINGLE, STACKINV_COMPLEX_DOUBLE, STACKINV_TYPES };
+
+/* What is known of the matrices. Lower triangular ones are described as upper triangular ones, by their transposes. */
+enum structure {
+    STACKINV_IS_GENERAL,
+    STACKINV_IS_SYMMETRIC,
+    STACKINV_IS_HERMITIAN,
+    STACKINV_IS_POSITIVE_DEFINITE,
+    STACKINV_IS_UPPER_TRIANGULAR,
+    STACKINV_IS_LOWER_TRIANGULAR,
+    STACKINV_IS_DIAGONAL
+};
+
+/* What there is of each matrix: itself, and what is asked of it. A new output is one more of these. */
+enum array {
+    STACKINV_A,
+    STACKINV_INVERSE,
+    STACKINV_INFO,  /* int: LAPACK's, written where it is not 0 */
+    STACKINV_RCOND, /* double */
+    STACKINV_ARRAYS
+};
+
+/* How the numbers of a matrix lie in the user's memory; strides are in bytes. */
+struct layout {
+    bool single;
+    ptrdiff_t row, column;
+};
+
+struct stack {
+    enum type type;
+    enum structure structure;
+    bool transposed; /* it describes the transposes of the matrices */
+    ptrdiff_t n;     /* matrices */
+    int m;           /* the order of each */
+    struct layout a, inverse;
+    /* The axes of the stack, the last one first to be counted through. */
+    int ndim;
+    ptrdiff_t shape[STACKINV_MOST_AXES];
+    ptrdiff_t strides[STACKINV_ARRAYS][STACKINV_MOST_AXES];
+    char *at[STACKINV_ARRAYS]; /* of the first matrix; NULL if nobody asked */
+};
+
+/* Describe a stack of one matrix of order m, whose arrays are at `at`; axes are then added, the first one first. */
+void stackinv_describe(struct stack *, enum type, enum structure, int m, struct layout a, struct layout inverse,
+                       char *const at[STACKINV_ARRAYS]);
+void stackinv_add_axis(struct stack *, ptrdiff_t length, const ptrdiff_t strides[STACKINV_ARRAYS]);
+
+/* The engines, in the order of the table in loop.c. LAPACK's is not here but in _lapack.pyx. */
+enum engine_name { STACKINV_LANES, STACKINV_BLOCKED, STACKINV_TOGETHER, STACKINV_DIAGONALS, STACKINV_LAPACK };
+
+/* What holds for calls that begin from now on. Tests and scripts in bench/ change it. */
+struct settings {
+    const struct build *build;
+    int engine;                  /* of matrices that are not diagonal, or -1 for the best */
+    double turn_seconds;
+    double least_shared_seconds; /* below this much work one thread does it */
+};
+extern struct settings stackinv_settings;
+
+/* How a stack is to be inverted. */
+struct choice {
+    const struct build *build;
+    enum engine_name engine;
+    double seconds; /* of one matrix on one thread, roughly */
+    bool shared;    /* whether threads pay */
+};
+
+/* Once in a process, before all else. */
+void stackinv_prepare(void);
+
+struct choice stackinv_choose(const struct stack *);
+/* The order up to which the lanes engine is chosen for long stacks. */
+int stackinv_most_lanes_m(const struct build *, enum type, enum structure);
+
+/* A call, with all the memory that it needs, or NULL if there is not so much. The stack must outlive it. */
+struct call *stackinv_begin(const struct stack *, struct choice, int threads);
+/* Go on for a moment; whether there is work left. */
+bool stackinv_turn(struct call *);
+/* How many matrices are inverted so far. */
+ptrdiff_t stackinv_finished(const struct call *);
+/* Give the memory back; how many of the matrices are singular. */
+ptrdiff_t stackinv_end(struct call *);
+
+/* All of that at once for few matrices of an order up to this one, by the lanes engine on this thread: how many are singular, or -1
+   if there is no memory. */
+#define STACKINV_ALWAYS_LANES_M 16
+ptrdiff_t stackinv_invert_few(const struct stack *);
+
+#endif
