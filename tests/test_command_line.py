@@ -21,7 +21,7 @@ from conftest import (
 )
 
 import stackinv
-from stackinv import _cli, _compare, _contender, , _npy, _output, _workers
+from stackinv import _cli, _compare, _contender, _native, _npy, _output, _workers
 
 
 @pytest.fixture

@@ -1,97 +1,125 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Every instruction set, structure, type, precision, layout and number of matrices in a tile, by both engines, with unread
-   triangles full of NaN and all memory of the very size: for sanitizers, valgrind and emulators. Each inverse must be one.
+/* Every instruction set, structure, type, precision and layout, by both engines, few matrices and many, the whole way of the
+   data, with unread triangles full of NaN and all memory of the very size: for sanitizers, valgrind and emulators. Each
+   inverse must be one.
 
        check FIRST_M LAST_M STEP THREADS [fences] */
 #include "call.h"
 
 #include <math.h>
 
-enum layout { BY_ROWS, BY_COLUMNS, PADDED_ROWS, SPACED, ROWS_BACKWARDS, BACKWARDS, LAYOUTS };
+enum arrangement { BY_ROWS, BY_COLUMNS, PADDED_ROWS, SPACED, ROWS_BACKWARDS, BACKWARDS, ACROSS, ARRANGEMENTS };
 
-/* A matrix in memory of its own: from its first byte to its last. */
+/* A stack in memory of its own: each matrix from its first byte to its last. */
 struct held {
     struct memory memory;
     char *origin;
-    ptrdiff_t row, column;
-    bool single;
+    struct layout layout;
+    ptrdiff_t step;
 };
 
-static struct held hold(int m, int parts, bool single, enum layout layout)
+static struct held hold(ptrdiff_t n, int m, int parts, bool single, enum arrangement how)
 {
     struct held h;
-    const ptrdiff_t element = (single ? 4 : 8) * parts;
-    h.single = single;
-    h.column = layout == SPACED ? 3 * element : layout == BY_COLUMNS ? element * m : element;
-    h.row = layout == SPACED        ? h.column * m + element
-            : layout == BY_COLUMNS  ? element
-            : layout == PADDED_ROWS ? element * (m + 3)
-                                    : element * m;
-    h.memory = take_memory((m - 1) * (h.row + h.column) + element, single ? 4 : 8);
+    const ptrdiff_t size = single ? 4 : 8, element = size * parts;
+    ptrdiff_t row = element * m, column = element;
+    if (how == BY_COLUMNS)
+        column = element * m, row = element;
+    else if (how == PADDED_ROWS)
+        row = element * (m + 3);
+    else if (how == SPACED)
+        column = 3 * element, row = column * m + element;
+    else if (how == ACROSS)
+        column = n * element, row = column * m;
+    if (how == ACROSS) {
+        h.memory = take_pieces(1, (m - 1) * (row + column) + n * element, size);
+        h.step = element;
+    } else {
+        h.memory = take_pieces(n, (m - 1) * (row + column) + element, size);
+        h.step = h.memory.step;
+    }
     h.origin = h.memory.at;
-    if (layout == ROWS_BACKWARDS || layout == BACKWARDS) {
-        h.origin += (m - 1) * h.row;
-        h.row = -h.row;
+    if (how == ROWS_BACKWARDS || how == BACKWARDS) {
+        h.origin += (m - 1) * row;
+        row = -row;
     }
-    if (layout == BACKWARDS) {
-        h.origin += (m - 1) * h.column;
-        h.column = -h.column;
+    if (how == BACKWARDS) {
+        h.origin += (m - 1) * column;
+        column = -column;
     }
+    h.layout = (struct layout){single, row, column};
     return h;
 }
 
-static double get(const struct held *h, int i, int j, int part)
+static char *element(const struct held *h, ptrdiff_t k, int i, int j)
 {
-    const char *at = h->origin + i * h->row + j * h->column;
-    return h->single ? ((const float *)at)[part] : ((const double *)at)[part];
+    return h->origin + k * h->step + i * h->layout.row + j * h->layout.column;
 }
 
-static void set(struct held *h, int i, int j, int part, double value)
+static double get(const struct held *h, ptrdiff_t k, int i, int j, int part)
 {
-    char *at = h->origin + i * h->row + j * h->column;
-    if (h->single)
+    const char *at = element(h, k, i, j);
+    return h->layout.single ? ((const float *)at)[part] : ((const double *)at)[part];
+}
+
+static void set(struct held *h, ptrdiff_t k, int i, int j, int part, double value)
+{
+    char *at = element(h, k, i, j);
+    if (h->layout.single)
         ((float *)at)[part] = (float)value;
     else
         ((double *)at)[part] = value;
 }
 
-/* Well-conditioned matrices with exact numbers; with its rows in another order, if it is general, so that pivots count. */
-static double number(enum structure structure, int m, int i, int j, int part, int k)
+static bool has_real_diagonal(enum structure structure)
 {
-    if (structure == GENERAL)
+    return structure == STACKINV_IS_HERMITIAN || structure == STACKINV_IS_POSITIVE_DEFINITE;
+}
+
+/* Well-conditioned matrices with exact numbers; with its rows in another order, if it is general, so that pivots count. */
+static double number(enum structure structure, int m, int i, int j, int part, ptrdiff_t k)
+{
+    if (structure == STACKINV_IS_GENERAL)
         i = m - 1 - i;
-    const bool upper = structure == LOWER_TRIANGULAR ? j < i : j > i;
-    if ((structure == UPPER_TRIANGULAR && j < i) || (structure == LOWER_TRIANGULAR && j > i))
+    const bool upper = structure == STACKINV_IS_LOWER_TRIANGULAR ? j < i : j > i;
+    if ((structure == STACKINV_IS_UPPER_TRIANGULAR && j < i) || (structure == STACKINV_IS_LOWER_TRIANGULAR && j > i) ||
+        (structure == STACKINV_IS_DIAGONAL && i != j))
         return 0;
     const int low = i < j ? i : j, high = i < j ? j : i;
     const double off = ((low * 7 + high * 5 + (low * high + k) % 11) % 13 - 6) / 16.0;
     if (i != j)
-        return part == 0                                                  ? off
-               : structure == HERMITIAN || structure == POSITIVE_DEFINITE ? (upper ? off : -off) / 2
-                                                                          : off / 2;
+        return part == 0 ? off : has_real_diagonal(structure) ? (upper ? off : -off) / 2 : off / 2;
     if (part)
-        return structure == HERMITIAN || structure == POSITIVE_DEFINITE ? 0 : .25;
-    return structure == POSITIVE_DEFINITE || i % 2 ? m + 1 : -m - 1;
+        return has_real_diagonal(structure) ? 0 : .25;
+    return structure == STACKINV_IS_POSITIVE_DEFINITE || i % 2 ? m + 1 : -m - 1;
 }
 
 static bool is_read(enum structure structure, int i, int j, int part)
 {
-    if ((structure == HERMITIAN || structure == POSITIVE_DEFINITE) && i == j)
-        return part == 0;
-    return structure == GENERAL || (structure == UPPER_TRIANGULAR ? j >= i : j <= i);
+    switch (structure) {
+    case STACKINV_IS_GENERAL:
+        return true;
+    case STACKINV_IS_DIAGONAL:
+        return i == j;
+    case STACKINV_IS_UPPER_TRIANGULAR:
+        return j >= i;
+    default:
+        return i == j && has_real_diagonal(structure) ? part == 0 : j <= i;
+    }
 }
 
 /* The largest element of A X - I in some of its rows, infinite if any is NaN. */
-static double residual(const struct call *c, enum structure structure, const struct held *x, int k)
+static double residual(const struct given *g, const struct held *x, ptrdiff_t k)
 {
-    const int m = c->m, complex = parts(c) - 1;
+    const int m = g->m, complex = parts_of(g->type) - 1;
     double worst = 0;
     for (int i = 0; i < m; i += 1 + m / 4)
         for (int j = 0; j < m; j++) {
             double re = -(i == j), im = 0;
             for (int l = 0; l < m; l++) {
-                const double ar = number(structure, m, i, l, 0, k), ai = complex ? number(structure, m, i, l, 1, k) : 0;
-                const double xr = get(x, l, j, 0), xi = complex ? get(x, l, j, 1) : 0;
+                const double ar = number(g->structure, m, i, l, 0, k);
+                const double ai = complex ? number(g->structure, m, i, l, 1, k) : 0;
+                const double xr = get(x, k, l, j, 0), xi = complex ? get(x, k, l, j, 1) : 0;
                 re += ar * xr - ai * xi;
                 im += ar * xi + ai * xr;
             }
@@ -104,65 +132,59 @@ static double residual(const struct call *c, enum structure structure, const str
 
 static int failures;
 
-static void check(struct call *c, enum structure structure, enum layout layout, int n)
+static void check(struct given g, enum arrangement how, bool a_single, bool inverse_single)
 {
-    const double tolerance = c->a_single || c->out_single || c->type % 2 == 0 ? 1e-4 : 1e-12;
-    struct held a[STACKINV_MOST_LANES], out[STACKINV_MOST_LANES];
-    char *as[STACKINV_MOST_LANES], *outs[STACKINV_MOST_LANES];
-    int info[STACKINV_MOST_LANES];
-    double rcond[STACKINV_MOST_LANES];
-    for (int k = 0; k < n; k++) {
-        a[k] = hold(c->m, parts(c), c->a_single, layout);
-        out[k] = hold(c->m, parts(c), c->out_single, layout);
-        for (int i = 0; i < c->m; i++)
-            for (int j = 0; j < c->m; j++)
-                for (int part = 0; part < parts(c); part++)
-                    set(&a[k], i, j, part,
-                        is_read(structure, i, j, part) ? number(structure, c->m, i, j, part, k) : NAN);
-        as[k] = a[k].origin;
-        outs[k] = out[k].origin;
-    }
-    c->a_row = c->transposed ? a[0].column : a[0].row;
-    c->a_column = c->transposed ? a[0].row : a[0].column;
-    c->out_row = c->transposed ? out[0].column : out[0].row;
-    c->out_column = c->transposed ? out[0].row : out[0].column;
-    invert(c, n, as, outs, info, rcond);
-    for (int k = 0; k < n; k++) {
-        const double error = residual(c, structure, &out[k], k);
-        if (info[k] || !(error < tolerance) || !(rcond[k] > 1e-4 && rcond[k] < 1.01)) {
+    const double tolerance = a_single || inverse_single || is_single(g.type) ? 1e-4 : 1e-12;
+    const int parts = parts_of(g.type);
+    struct held a = hold(g.n, g.m, parts, a_single, how), x = hold(g.n, g.m, parts, inverse_single, how);
+    int *info = malloc(g.n * sizeof *info);
+    double *rcond = malloc(g.n * sizeof *rcond);
+    for (ptrdiff_t k = 0; k < g.n; k++)
+        for (int i = 0; i < g.m; i++)
+            for (int j = 0; j < g.m; j++)
+                for (int part = 0; part < parts; part++)
+                    set(&a, k, i, j, part,
+                        is_read(g.structure, i, j, part) ? number(g.structure, g.m, i, j, part, k) : NAN);
+    g.a = a.layout, g.a_step = a.step;
+    g.inverse = x.layout, g.inverse_step = x.step;
+    const ptrdiff_t singular = invert(&g, a.origin, x.origin, info, rcond);
+    for (ptrdiff_t k = 0; k < g.n; k++) {
+        const double error = residual(&g, &x, k);
+        if (singular || info[k] || !(error < tolerance) || !(rcond[k] > 1e-4 && rcond[k] < 1.01)) {
             failures++;
-            printf("%s, structure %d, type %d, M = %d, layout %d, single %d %d, matrix %d of %d: info %d, error %g, "
-                   "rcond %g\n",
-                   c->lanes ? "lanes" : "blocked", structure, c->type, c->m, layout, c->a_single, c->out_single, k, n,
-                   info[k], error, rcond[k]);
+            printf("%s, structure %d, type %d, M = %d, arrangement %d, single %d %d, matrix %td of %td: info %d, error "
+                   "%g, rcond %g\n",
+                   g.engine == STACKINV_LANES ? "lanes" : "blocked", g.structure, g.type, g.m, how, a_single,
+                   inverse_single, k, g.n, info[k], error, rcond[k]);
         }
-        give_memory(a[k].memory);
-        give_memory(out[k].memory);
     }
+    free(info);
+    free(rcond);
+    give_pieces(a.memory);
+    give_pieces(x.memory);
 }
 
-static void check_all(int first, int last, int step, int threads)
+static void check_all(const struct build *build, int first, int last, int step, int threads)
 {
     const int before = failures;
     long calls = 0;
     for (int structure = 0; structure < STRUCTURES; structure++)
-        for (int type = 0; type < 4; type++)
+        for (int type = 0; type < STACKINV_TYPES; type++)
             for (int m = first; m <= last; m += step)
-                for (int layout = 0; layout < LAYOUTS; layout++) {
-                    const int precisions = m + layout + structure, lanes = kernels[type]->lanes;
-                    const int few = 1 + (m + layout) % lanes;
-                    struct call c = {.type = type, .m = m, .threads = threads, .garbage = 0xff};
-                    set_structure(&c, structure);
-                    c.a_single = precisions % 2;
-                    c.out_single = precisions / 2 % 2;
-                    if (threads == 1) { /* in the lanes engine threads share no matrix */
-                        c.lanes = true;
-                        check(&c, structure, layout, lanes);
-                        check(&c, structure, layout, few);
-                        calls += 2;
+                for (int how = 0; how < ARRANGEMENTS; how++) {
+                    const int precisions = m + how + structure, lanes = build->kernels[type]->lanes;
+                    const bool a_single = precisions % 2, inverse_single = precisions / 2 % 2;
+                    struct given g = {.type = type, .structure = structure, .m = m, .threads = threads, .garbage = 0xff};
+                    const ptrdiff_t counts[] = {lanes, 1 + (m + how) % lanes};
+                    g.engine = STACKINV_LANES;
+                    for (int k = 0; k < (threads == 1 ? 2 : 0); k++) { /* in this engine threads share no matrix */
+                        g.n = counts[k];
+                        check(g, how, a_single, inverse_single);
+                        calls++;
                     }
-                    c.lanes = false;
-                    check(&c, structure, layout, 1);
+                    g.engine = STACKINV_BLOCKED; /* several are gathered if they lie across */
+                    g.n = how == ACROSS ? 5 : 1;
+                    check(g, how, a_single, inverse_single);
                     calls++;
                 }
     printf("%ld calls, %d failures\n", calls, failures - before);
@@ -177,11 +199,12 @@ int main(int argc, char **argv)
     }
     const int first = atoi(argv[1]), last = atoi(argv[2]), step = atoi(argv[3]), threads = atoi(argv[4]);
     fences = argc > 5;
+    stackinv_prepare();
     for (int k = 0; k < stackinv_build_count; k++) {
         printf("%s: ", stackinv_builds[k].name);
         if (stackinv_builds[k].runs_here()) {
-            kernels = stackinv_builds[k].kernels;
-            check_all(first, last, step, threads);
+            stackinv_settings.build = &stackinv_builds[k];
+            check_all(&stackinv_builds[k], first, last, step, threads);
         } else
             printf("does not run here\n");
     }

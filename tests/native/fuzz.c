@@ -37,68 +37,77 @@ static bool same(const char *x, const char *y, bool single, size_t count)
     return true;
 }
 
-static void require(bool right, const char *what, const struct call *c)
+static void require(bool right, const char *what, const struct given *g)
 {
     if (right)
         return;
-    fprintf(stderr, "%s: %s, method %d, type %d, M = %d\n", what, c->lanes ? "lanes" : "blocked", c->method, c->type,
-            c->m);
+    fprintf(stderr, "%s: %s, structure %d, type %d, M = %d\n", what, g->engine == STACKINV_LANES ? "lanes" : "blocked",
+            g->structure, g->type, g->m);
     abort();
+}
+
+static struct layout dense(int m, bool single, int parts, bool by_columns)
+{
+    const ptrdiff_t element = (single ? 4 : 8) * parts;
+    return (struct layout){single, by_columns ? element : element * m, by_columns ? element * m : element};
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    enum { HEADER = 5 };
+    enum { HEADER = 5, MOST = STACKINV_MOST_LANES };
     if (size < HEADER + 8)
         return 0;
     const struct build *build = &stackinv_builds[data[4] % stackinv_build_count];
     if (!build->runs_here())
         return 0;
-    kernels = build->kernels;
-    struct call c = {.type = data[0] % 4, .lanes = data[0] / 4 % 2, .threads = 1, .garbage = 0xff};
+    stackinv_settings.build = build;
+    struct given g = {.type = data[0] % 4, .structure = data[1] % STRUCTURES, .threads = 1, .garbage = 0xff};
     const bool chosen = data[0] / 8 % 2, by_columns = data[0] / 16 % 2;
-    c.a_single = data[0] / 32 % 2;
-    c.out_single = data[0] / 64 % 2;
-    set_structure(&c, data[1] % STRUCTURES);
-    c.m = data[2] < 192 ? 1 + data[2] % 12 : 1 + data[2] % 70;
-    const int n = c.lanes ? 1 + data[3] % kernels[c.type]->lanes : 1;
-    const ptrdiff_t element = (c.a_single ? 4 : 8) * parts(&c), out_element = (c.out_single ? 4 : 8) * parts(&c);
-    const bool turned = by_columns != c.transposed;
-    c.a_row = turned ? element : element * c.m;
-    c.a_column = turned ? element * c.m : element;
-    c.out_row = turned ? out_element : out_element * c.m;
-    c.out_column = turned ? out_element * c.m : out_element;
+    const int parts = parts_of(g.type), lanes = build->kernels[g.type]->lanes;
+    g.engine = data[0] / 4 % 2 ? STACKINV_LANES : STACKINV_BLOCKED;
+    g.m = data[2] < 192 ? 1 + data[2] % 12 : 1 + data[2] % 70;
+    g.n = 1 + data[3] % (g.engine == STACKINV_LANES ? lanes : 2);
+    g.a = dense(g.m, data[0] / 32 % 2, parts, by_columns);
+    g.inverse = dense(g.m, data[0] / 64 % 2, parts, by_columns);
     data += HEADER, size -= HEADER;
 
-    const size_t numbers = (size_t)c.m * c.m * parts(&c), number = c.a_single ? 4 : 8;
-    struct memory a[STACKINV_MOST_LANES], out[STACKINV_MOST_LANES], again = take_memory(c.m * c.m * out_element, 8);
-    char *as[STACKINV_MOST_LANES], *outs[STACKINV_MOST_LANES];
-    int info[STACKINV_MOST_LANES], info_again;
-    double rcond[STACKINV_MOST_LANES], rcond_again;
-    for (int k = 0; k < n; k++) {
-        a[k] = take_memory(c.m * c.m * element, 8);
-        out[k] = take_memory(c.m * c.m * out_element, 8);
-        as[k] = a[k].at, outs[k] = out[k].at;
+    const size_t numbers = (size_t)g.m * g.m * parts;
+    const size_t number = g.a.single ? 4 : 8, inverse_number = g.inverse.single ? 4 : 8;
+    struct memory a = take_pieces(g.n, numbers * number, 8), x = take_pieces(g.n, numbers * inverse_number, 8);
+    struct memory again = take_pieces(1, numbers * inverse_number, 8);
+    int info[MOST], info_again;
+    double rcond[MOST], rcond_again;
+    g.a_step = a.step;
+    g.inverse_step = x.step;
+    for (ptrdiff_t k = 0; k < g.n; k++)
         for (size_t l = 0; l < numbers; l++)
-            put(as[k] + l * number, c.a_single, chosen, data, size, (l + k * numbers) * (chosen ? 1 : number));
+            put(a.at + k * a.step + l * number, g.a.single, chosen, data, size,
+                (l + k * numbers) * (chosen ? 1 : number));
+    const ptrdiff_t singular = invert(&g, a.at, x.at, info, rcond);
+    struct given alone = g;
+    alone.n = 1;
+    alone.garbage = 0x55;
+    ptrdiff_t counted = 0;
+    for (ptrdiff_t k = 0; k < g.n; k++) {
+        require(info[k] >= 0 && info[k] <= g.m, "info is no row", &g);
+        require(!(rcond[k] < 0), "rcond is negative", &g);
+        invert(&alone, a.at + k * a.step, again.at, &info_again, &rcond_again);
+        require(info[k] == info_again, "info depends on neighbours or garbage", &g);
+        require(same(x.at + k * x.step, again.at, g.inverse.single, numbers),
+                "result depends on neighbours or garbage", &g);
+        require(same((char *)(rcond + k), (char *)&rcond_again, false, 1), "rcond depends on neighbours or garbage", &g);
+        counted += info[k] != 0;
     }
-    invert(&c, n, as, outs, info, rcond);
-    c.garbage = 0x55;
-    for (int k = 0; k < n; k++) {
-        require(info[k] >= 0 && info[k] <= c.m, "info is no row", &c);
-        require(!(rcond[k] < 0), "rcond is negative", &c);
-        invert(&c, 1, as + k, &again.at, &info_again, &rcond_again);
-        require(info[k] == info_again, "info depends on neighbours or garbage", &c);
-        if (!info[k]) {
-            require(same(outs[k], again.at, c.out_single, numbers), "result depends on neighbours or garbage", &c);
-            require(same((char *)(rcond + k), (char *)&rcond_again, false, 1), "rcond depends on neighbours or garbage",
-                    &c);
-        }
-    }
-    for (int k = 0; k < n; k++) {
-        give_memory(a[k]);
-        give_memory(out[k]);
-    }
-    give_memory(again);
+    require(singular == counted, "the singular ones are miscounted", &g);
+    give_pieces(a);
+    give_pieces(x);
+    give_pieces(again);
+    return 0;
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc, (void)argv;
+    stackinv_prepare();
     return 0;
 }
