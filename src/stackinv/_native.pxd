@@ -26,6 +26,10 @@ cdef extern from "stackinv.h":
         STACKINV_IS_UPPER_TRIANGULAR
         STACKINV_IS_LOWER_TRIANGULAR
         STACKINV_IS_DIAGONAL
+        STACKINV_STRUCTURES
+    struct knowledge:
+        const char *name
+    const knowledge stackinv_structures[]
     enum:
         STACKINV_A
         STACKINV_INVERSE

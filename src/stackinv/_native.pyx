@@ -16,15 +16,7 @@ stackinv_prepare()
 
 version: str = STACKINV_VERSION.decode()
 
-cdef dict STRUCTURES = {            # by SciPy's names
-    "gen": STACKINV_IS_GENERAL,
-    "sym": STACKINV_IS_SYMMETRIC,
-    "her": STACKINV_IS_HERMITIAN,
-    "pos": STACKINV_IS_POSITIVE_DEFINITE,
-    "upper triangular": STACKINV_IS_UPPER_TRIANGULAR,
-    "lower triangular": STACKINV_IS_LOWER_TRIANGULAR,
-    "diagonal": STACKINV_IS_DIAGONAL,
-}
+cdef dict STRUCTURES = {stackinv_structures[k].name.decode(): k for k in range(STACKINV_STRUCTURES)}
 cdef str TYPES = "fdFD"             # as `enum type` is ordered
 
 

@@ -77,9 +77,6 @@ static void give_pieces(struct memory memory)
     }
 }
 
-/* The names of the structures, in their order. */
-enum { STRUCTURES = STACKINV_IS_DIAGONAL + 1 };
-
 /* A stack of one axis and how it is inverted. */
 struct given {
     int engine; /* STACKINV_LANES or STACKINV_BLOCKED */

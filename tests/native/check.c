@@ -168,7 +168,7 @@ static void check_all(const struct build *build, int first, int last, int step, 
 {
     const int before = failures;
     long calls = 0;
-    for (int structure = 0; structure < STRUCTURES; structure++)
+    for (int structure = 0; structure < STACKINV_STRUCTURES; structure++)
         for (int type = 0; type < STACKINV_TYPES; type++)
             for (int m = first; m <= last; m += step)
                 for (int how = 0; how < ARRANGEMENTS; how++) {

@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!build->runs_here())
         return 0;
     stackinv_settings.build = build;
-    struct given g = {.type = data[0] % 4, .structure = data[1] % STRUCTURES, .threads = 1, .garbage = 0xff};
+    struct given g = {.type = data[0] % 4, .structure = data[1] % STACKINV_STRUCTURES, .threads = 1, .garbage = 0xff};
     const bool chosen = data[0] / 8 % 2, by_columns = data[0] / 16 % 2;
     const int parts = parts_of(g.type), lanes = build->kernels[g.type]->lanes;
     g.engine = data[0] / 4 % 2 ? STACKINV_LANES : STACKINV_BLOCKED;

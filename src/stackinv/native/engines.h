@@ -98,10 +98,7 @@ static inline bool note(const struct stack *s, const struct place *place, int in
 /* What a matrix costs, as a multiple of a general real one of its order. */
 static inline double cost_of(const struct stack *s)
 {
-    const double structure = s->structure == STACKINV_IS_POSITIVE_DEFINITE  ? 0.5
-                             : s->structure == STACKINV_IS_UPPER_TRIANGULAR ? 0.25
-                                                                            : 1;
-    return structure * (parts_of(s->type) == 2 ? 3 : 1);
+    return stackinv_structures[s->structure].cost * (parts_of(s->type) == 2 ? 3 : 1);
 }
 
 #endif

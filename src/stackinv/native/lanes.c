@@ -15,10 +15,11 @@ static double estimate(const struct stack *s, const struct kernels *kernels)
 }
 
 /* Bytes of a tile's results if they are streamed to memory, else 0. */
-static ptrdiff_t staged_bytes(const struct stack *s, int lanes)
+static ptrdiff_t staged_bytes(const struct call *call, int lanes)
 {
+    const struct stack *s = call->stack;
     const ptrdiff_t matrix = dense_bytes(s->m, s->inverse, inverse_bytes(s));
-    const ptrdiff_t least = LEAST_STAGED_BYTES * (s->structure == STACKINV_IS_UPPER_TRIANGULAR ? 2 : 1);
+    const ptrdiff_t least = LEAST_STAGED_BYTES * (call->method == STACKINV_TRIANGLE ? 2 : 1);
     if (STACKINV_STREAMS && matrix && s->n * matrix > LEAST_STREAMED_BYTES && least <= lanes * matrix &&
         lanes * matrix <= MOST_STAGED_BYTES && s->ndim == 1 && s->strides[STACKINV_INVERSE][0] == matrix)
         return lanes * matrix;
@@ -30,7 +31,7 @@ static void plan(struct call *call)
     const struct stack *s = call->stack;
     struct plan *p = &call->plan;
     p->unit = call->kernels->lanes;
-    p->staged = staged_bytes(s, p->unit);
+    p->staged = staged_bytes(call, p->unit);
     lay_out(p, WORK, call->kernels->work_size[call->method](s->m));
     lay_out(p, STAGED, p->staged);
     p->slot = sizeof(struct slot);

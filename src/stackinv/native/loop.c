@@ -27,32 +27,9 @@ void stackinv_prepare(void)
 
 /* ---- Which engine ---- */
 
-static enum method method_of(enum structure structure)
-{
-    switch (structure) {
-    case STACKINV_IS_POSITIVE_DEFINITE:
-        return STACKINV_CHOLESKY;
-    case STACKINV_IS_UPPER_TRIANGULAR:
-    case STACKINV_IS_LOWER_TRIANGULAR:
-        return STACKINV_TRIANGLE;
-    case STACKINV_IS_SYMMETRIC:
-    case STACKINV_IS_HERMITIAN:
-        return STACKINV_SYMMETRIC_LU;
-    default:
-        return STACKINV_LU;
-    }
-}
-
-static enum symmetry symmetry_of(enum structure structure)
-{
-    return structure == STACKINV_IS_SYMMETRIC   ? STACKINV_SYMMETRIC
-           : structure == STACKINV_IS_HERMITIAN ? STACKINV_HERMITIAN
-                                                : STACKINV_NONE;
-}
-
 int stackinv_most_lanes_m(const struct build *build, enum type type, enum structure structure)
 {
-    return build->most_m[method_of(structure)][type];
+    return build->most_m[stackinv_structures[structure].method][type];
 }
 
 /* Lanes up to the order that the build gives for this type, as far as they are filled; then what the build says.
@@ -199,8 +176,8 @@ static void begin_part(struct call *call, const struct engine *engine)
 struct call *stackinv_begin(const struct stack *s, struct choice choice, int threads)
 {
     struct call plan = {.stack = s, .kernels = choice.build->kernels[s->type], .threads = threads}, *call;
-    plan.method = method_of(s->structure);
-    plan.symmetry = symmetry_of(s->structure);
+    plan.method = stackinv_structures[s->structure].method;
+    plan.symmetry = stackinv_structures[s->structure].symmetry;
     plan.alone = s->n - count_together(s, choice, threads);
     if (plan.alone && plan.threads > s->n)
         plan.threads = (int)s->n;

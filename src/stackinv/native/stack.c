@@ -5,6 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct knowledge stackinv_structures[STACKINV_STRUCTURES] = {
+    [STACKINV_IS_GENERAL] = {"gen", STACKINV_LU, STACKINV_NONE, 1},
+    [STACKINV_IS_SYMMETRIC] = {"sym", STACKINV_SYMMETRIC_LU, STACKINV_SYMMETRIC, 1},
+    [STACKINV_IS_HERMITIAN] = {"her", STACKINV_SYMMETRIC_LU, STACKINV_HERMITIAN, 1},
+    [STACKINV_IS_POSITIVE_DEFINITE] = {"pos", STACKINV_CHOLESKY, STACKINV_NONE, 0.5},
+    [STACKINV_IS_UPPER_TRIANGULAR] = {"upper triangular", STACKINV_TRIANGLE, STACKINV_NONE, 0.25},
+    [STACKINV_IS_LOWER_TRIANGULAR] = {"lower triangular", STACKINV_TRIANGLE, STACKINV_NONE, 0.25},
+    [STACKINV_IS_DIAGONAL] = {"diagonal", STACKINV_TRIANGLE, STACKINV_NONE, 0.25},
+};
+
 void stackinv_describe(struct stack *s, enum type type, enum structure structure, int m, struct layout a,
                        struct layout inverse, char *const at[STACKINV_ARRAYS])
 {
@@ -157,8 +167,9 @@ void write_all(const struct stack *s, char *at, double value)
 
 void make_symmetric(const struct stack *s, char *at, ptrdiff_t first, ptrdiff_t last)
 {
-    const bool conjugate = s->structure == STACKINV_IS_HERMITIAN;
-    if (!conjugate && s->structure != STACKINV_IS_SYMMETRIC)
+    const enum symmetry symmetry = stackinv_structures[s->structure].symmetry;
+    const bool conjugate = symmetry == STACKINV_HERMITIAN;
+    if (symmetry == STACKINV_NONE)
         return;
     if (s->inverse.single)
         single_average(at, s->inverse.row, s->inverse.column, first, last, parts_of(s->type), conjugate);

@@ -29,8 +29,17 @@ enum structure {
     STACKINV_IS_POSITIVE_DEFINITE,
     STACKINV_IS_UPPER_TRIANGULAR,
     STACKINV_IS_LOWER_TRIANGULAR,
-    STACKINV_IS_DIAGONAL
+    STACKINV_IS_DIAGONAL,
+    STACKINV_STRUCTURES
 };
+
+/* By structure: SciPy's name, and how the kernels invert it. */
+extern const struct knowledge {
+    const char *name;
+    enum method method;
+    enum symmetry symmetry;
+    double cost; /* of the method, as a multiple of the general one's */
+} stackinv_structures[STACKINV_STRUCTURES];
 
 /* What there is of each matrix: itself, and what is asked of it. A new output is one more of these. */
 enum array {
