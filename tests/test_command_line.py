@@ -21,7 +21,7 @@ from conftest import (
 )
 
 import stackinv
-from stackinv import _cli, _compare, _contender, _native, _npy, _output, _workers
+from stackinv import _cli, _compare, _contender, _files, _native, _npy, _output, _workers
 
 
 @pytest.fixture
@@ -68,10 +68,10 @@ def test_fortran_order_and_pieces(invert, monkeypatch):
     a[1, 2] = np.diag([1, 1, 1, 1e-9])
     expected = np.linalg.inv(np.where(a == 0, np.eye(4), a))
     expected[3, 4] = np.nan
-    monkeypatch.setattr(_cli, "_memory", lambda: 0)
+    monkeypatch.setattr(_files, "_memory", lambda: 0)
     for piece, parts in ((1, 1), (300, 100), (1000, 5), (1 << 20, 1), (1 << 20, 7), (1 << 20, 1024)):
         monkeypatch.setattr(_npy, "_LEAST_ROW_BYTES", 0 if parts < 1024 else 4096)
-        monkeypatch.setattr(_cli, "_LEAST_SHARE_BYTES", piece)
+        monkeypatch.setattr(_files, "_LEAST_SHARE_BYTES", piece)
         monkeypatch.setattr(_npy, "_MOST_PARTS", parts)
         status, printed, result = invert(a, "--on-singular", "nan")
         assert status == 0
@@ -394,12 +394,12 @@ def test_standard_streams(tmp_path):
 
 @pytest.mark.parametrize("memory", [0, 1 << 30, 1 << 40])
 def test_a_piece_of_a_fortran_ordered_file_takes_a_share_of_memory(tmp_path, monkeypatch, memory):
-    monkeypatch.setattr(_cli, "_memory", lambda: memory)
+    monkeypatch.setattr(_files, "_memory", lambda: memory)
     path = tmp_path / "a.npy"
     path.write_bytes(header((10**6, 100, 100)).replace(b"'fortran_order': False", b"'fortran_order': True "))
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size + 10**10 * 8)  # a hole
-        piece = _cli._piece(_npy.StackFile.open(file, "a.npy"), 8) * 80_000
+        piece = _files._piece(_npy.StackFile.open(file, "a.npy"), 8) * 80_000
     assert (64 << 20) - 80_000 <= piece <= max(64 << 20, memory // 8)
 
 

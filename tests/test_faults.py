@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import or_nightly, run, well_conditioned
 
-from stackinv import _cli
+from stackinv import _cli, _files
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="POSIX, and /proc")
 
@@ -106,7 +106,7 @@ def test_input_cut_short_while_it_is_read(order, tmp_path, capsys, monkeypatch):
     """A mapped file would end the process (SIGBUS)."""
     path = tmp_path / "a.npy"
     np.save(path, np.asarray(well_conditioned((4000, 6, 6)), order=order))
-    monkeypatch.setattr(_cli, "_PIECE_BYTES", {order: 1 << 18})
+    monkeypatch.setattr(_files, "_PIECE_BYTES", {order: 1 << 18})
 
     class Progress:
         def __enter__(self):
@@ -118,7 +118,7 @@ def test_input_cut_short_while_it_is_read(order, tmp_path, capsys, monkeypatch):
         def __call__(self, done):
             os.truncate(path, 50_000)
 
-    monkeypatch.setattr(_cli, "_progress", lambda total: Progress())
+    monkeypatch.setattr(_files, "_progress", lambda total: Progress())
     assert _cli.main(["invert", str(path)]) == 1
     assert capsys.readouterr().err == f"stackinv: error: {path}: became shorter while it was read\n"
     assert [file.name for file in tmp_path.iterdir()] == ["a.npy"]
@@ -130,7 +130,7 @@ def test_no_room_for_the_output(at_once, tmp_path):
     np.save(tmp_path / "a.npy", well_conditioned((40_000, 6, 6)))
     code = """
     import os, resource, signal, sys
-    from stackinv import _cli
+    from stackinv import _cli, _files
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
     sys.exit(_cli.main(["invert", "a.npy"]))
@@ -145,7 +145,7 @@ def test_invert_without_memory(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((2, 3000, 3000)))
     code = """
     import resource, sys
-    from stackinv import _cli
+    from stackinv import _cli, _files
     used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + (80 << 20), used + (80 << 20)))
     sys.exit(_cli.main(["invert", "a.npy"]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A newcomer finds things where their names say: each question has one file for an answer, and each file has its row."""
+"""A newcomer finds things where their names say: a question has one file for an answer, and each file has its row."""
 
 import re
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_each_file_has_its_row(file):
     assert any(f"`{name}`" in CONTRIBUTING for name in names)
 
 
-@pytest.mark.parametrize("function, file", re.findall(r"`(\w+)` \(`([\w./-]+)`\)", CONTRIBUTING))
+@pytest.mark.parametrize(("function", "file"), re.findall(r"`(\w+)` \(`([\w./-]+)`\)", CONTRIBUTING))
 def test_functions_are_in_the_files_that_contributing_names(function, file):
     (path,) = [path for path in SOURCES.rglob(Path(file).name) if str(path).endswith(file)]
     assert re.search(rf"\b{function}\b", path.read_text())

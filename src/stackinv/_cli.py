@@ -5,38 +5,18 @@ import argparse
 import contextlib
 import io
 import json
-import math
 import os
-import shutil
 import signal
-import stat
 import sys
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, BinaryIO, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
 import stackinv
-from stackinv import _arguments, _cgroup, _compare, _program, _workers
-from stackinv._npy import StackFile
-from stackinv._output import replaced_when_done
-
-# A stack is worked on in pieces, so that one larger than memory passes through it: such as stay in the cache, ...
-_PIECE_BYTES = {"C": 8 << 20, "F": 1 << 20}
-# ... and, where a piece lies in as many places of a Fortran-ordered file as a matrix has numbers, such as have so much
-# in each of them, as far as this share of memory, or so many bytes, allows.
-_PLACE_BYTES = 16 << 10
-_SHARE = 1 / 8
-_LEAST_SHARE_BYTES = 64 << 20
-
-
-class _UsageError(Exception):
-    """What the user gave cannot be worked on: exit status 2. Errors of the work itself end with 1."""
+from stackinv import _arguments, _compare, _files, _program, _workers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _signals_as_interrupt():
             options.run(options)
-    except _UsageError as error:
+    except _files.UsageError as error:
         return _fail(error, 2)
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
@@ -258,213 +238,19 @@ def _run(options: argparse.Namespace) -> None:
     first = program[0] if program else "-h"
     if first.startswith("-") and first != "-" and (first[:2] not in ("-m", "-c") or program in (["-m"], ["-c"])):
         given = f", not {first}" if program else ""
-        raise _UsageError(f"run: expected SCRIPT.py, -m MODULE or -c CODE{given} (see stackinv run --help)")
+        raise _files.UsageError(f"run: expected SCRIPT.py, -m MODULE or -c CODE{given} (see stackinv run --help)")
     if options.report:
         _program.run_and_report(program, options.engine)
     _program.become(program, options.engine)
 
 
 def _invert(options: argparse.Namespace) -> None:
-    with _opened(options.stack) as file:
-        target = options.output or _default_output(options.stack)
-        try:
-            source = StackFile.open(file, str(options.stack))
-            result_type = _arguments.types(source.dtype, options.dtype)[1]
-        except (TypeError, ValueError, SyntaxError) as error:
-            raise _UsageError(f"{options.stack}: {error}") from None
-        start = time.perf_counter()
-        with _output(target) as part:
-            outcome = _invert_pieces(source, StackFile.create(part, str(target), source, result_type), options)
-            if outcome.singular and options.on_singular == "raise":
-                indefinite = " or not positive definite" if options.assume_a == "pos" else ""
-                raise np.linalg.LinAlgError(
-                    f"{options.stack}: Singular matrix{indefinite} ({outcome.singular} of {source.count} in the stack, "
-                    f"first at index {outcome.first_singular}); nothing was written. --on-singular nan inverts the "
-                    "others"
-                )
-        seconds = time.perf_counter() - start
-    print(
-        _summary(f"{options.stack} -> {target}", source, result_type, outcome, seconds),
-        file=sys.stderr if target == _STANDARD else sys.stdout,
+    _files.invert(
+        options.stack,
+        options.output,
+        on_singular=options.on_singular,
+        dtype=options.dtype,
+        assume_a=options.assume_a,
+        engine=options.engine,
+        workers=options.workers,
     )
-
-
-_STANDARD = Path("-")
-
-
-def _default_output(stack: Path) -> Path:
-    if stack == _STANDARD:
-        return _STANDARD
-    return stack.with_name(stack.name.removesuffix(".npy") + ".inv.npy")
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """The file, or a copy, without a name, of what comes through a pipe."""
-    try:
-        with contextlib.ExitStack() as files:
-            if path == _STANDARD:
-                if sys.stdin is None:
-                    raise _UsageError("-: standard input is closed")
-                given = sys.stdin.buffer
-            else:
-                given = files.enter_context(path.open("rb"))
-            if not stat.S_ISREG(os.fstat(given.fileno()).st_mode) or path == _STANDARD:
-                given = files.enter_context(_copied(given))
-            close = files.pop_all()
-    except OSError as error:
-        raise _UsageError(f"{path}: {error.strerror}") from None
-    with close:
-        yield given
-
-
-def _copied(given: BinaryIO) -> BinaryIO:
-    """Open, and gone when it is closed."""
-    try:
-        with contextlib.ExitStack() as files:
-            copy: BinaryIO = files.enter_context(tempfile.TemporaryFile())
-            shutil.copyfileobj(given, copy, 1 << 20)
-            copy.seek(0)
-            files.pop_all()
-            return copy
-    except OSError as error:
-        raise RuntimeError(f"{tempfile.gettempdir()}, for a copy of the input: {error.strerror}") from None
-
-
-@contextlib.contextmanager
-def _output(target: Path) -> Iterator[BinaryIO]:
-    """A file whose content goes to the target if all goes well, else nothing does."""
-    if target == _STANDARD:
-        if sys.stdout is None or sys.stdout.isatty():
-            raise _UsageError("-: standard output is " + ("closed" if sys.stdout is None else "a terminal"))
-        with tempfile.TemporaryFile() as file:
-            yield file
-            file.seek(0)
-            shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
-            sys.stdout.buffer.flush()
-        return
-    if target.exists() and not target.is_file():
-        raise _UsageError(f"{target}: not a regular file")
-    with replaced_when_done(target) as file:
-        yield file
-
-
-@dataclass
-class _Outcome:
-    """What came of the matrices, by their indices in the stack."""
-
-    singular: int = 0
-    first_singular: tuple[int, ...] = ()
-    not_finite: int = 0
-    first_not_finite: tuple[int, ...] = ()
-    worst: tuple[float, tuple[int, ...]] | None = None
-
-
-def _summary(title: str, source: StackFile, dtype: np.dtype[Any], outcome: _Outcome, seconds: float) -> str:
-    singular = f", first at index {outcome.first_singular}, filled with NaN" if outcome.singular else ""
-    lines = [
-        title,
-        f"  stack     {source.shape} {source.dtype} -> {dtype}",
-        f"  time      {seconds:.3g} s, {source.count / seconds:.4g} matrices/s",
-        f"  singular  {outcome.singular}{singular}",
-    ]
-    if outcome.not_finite:
-        lines.append(
-            f"  useless   {outcome.not_finite} with NaN or infinity, first at index {outcome.first_not_finite}"
-        )
-    worst = outcome.worst
-    lines.append(f"  rcond     {'-' if worst is None else f'{worst[0]:.3g} at worst, at index {worst[1]}'}")
-    return "\n".join(lines)
-
-
-def _piece(source: StackFile, itemsize: int) -> int:
-    """How many matrices are worked on at a time."""
-    matrix_bytes = max(1, source.shape[-1] ** 2 * itemsize)
-    most = _PIECE_BYTES[source.order] // matrix_bytes
-    if source.order == "F":
-        allowed = max(_LEAST_SHARE_BYTES, int(_SHARE * _memory())) // matrix_bytes
-        most = min(allowed, max(most, _PLACE_BYTES // itemsize))
-    return max(1, most)
-
-
-def _memory() -> float:
-    """Bytes that this process may hope for: the machine's, its control group's limit or its own; 0 if unknown."""
-    limits = [_cgroup.memory()]
-    with contextlib.suppress(AttributeError, OSError, ValueError):  # a system that does not tell
-        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    with contextlib.suppress(ImportError):
-        import resource
-
-        own, _ = resource.getrlimit(resource.RLIMIT_AS)
-        if own != resource.RLIM_INFINITY:
-            limits.append(own)
-    return min(limits) if min(limits) < math.inf else 0
-
-
-def _invert_pieces(source: StackFile, target: StackFile, options: argparse.Namespace) -> _Outcome:
-    outcome = _Outcome()
-    singular, not_finite, worst, worst_at = _First(source), _First(source), np.inf, -1
-    most = _piece(source, max(source.dtype.itemsize, target.dtype.itemsize))
-    with _progress(source.count) as advance:
-        piece = source.empty(min(most, source.count))
-        result = piece if source.dtype == target.dtype else target.empty(len(piece))
-        for begin in range(0, source.count if source.bytes else 0, most):
-            count = min(most, source.count - begin)
-            source.read(begin, piece[:count])
-            inverse, info, rcond = stackinv.inv_ex(
-                piece[:count],
-                out=result[:count],
-                dtype=options.dtype,
-                assume_a=options.assume_a,
-                engine=options.engine,
-                workers=options.workers,
-                callback=lambda n, _, before=begin: advance(before + n),  # type: ignore[misc]
-            )
-            target.write(begin, inverse)
-            singular.add(begin + np.flatnonzero(info))
-            useless = np.flatnonzero((info == 0) & ~(rcond > 0))  # or the norms overflowed and nothing else
-            useless = useless[[not np.isfinite(inverse[k]).all() for k in useless]] if useless.size else useless
-            not_finite.add(begin + useless)
-            rcond[useless] = -1
-            rcond[info != 0] = np.inf
-            if rcond.min() < worst:
-                worst, worst_at = float(rcond.min()), int(source.ranks(begin + rcond.argmin()))
-    outcome.singular, outcome.first_singular = singular.count, singular.index()
-    outcome.not_finite, outcome.first_not_finite = not_finite.count, not_finite.index()
-    if worst < np.inf:
-        outcome.worst = (np.nan if worst < 0 else worst, _index(worst_at, source.shape))
-    return outcome
-
-
-class _First:
-    """How many matrices were added, and the first of them in the order of the stack."""
-
-    def __init__(self, source: StackFile) -> None:
-        self.count, self._least, self._source = 0, sys.maxsize, source
-
-    def add(self, numbers: np.ndarray[Any, Any]) -> None:
-        if numbers.size:
-            self.count += numbers.size
-            self._least = min(self._least, int(self._source.ranks(numbers).min()))
-
-    def index(self) -> tuple[int, ...]:
-        return _index(self._least, self._source.shape) if self.count else ()
-
-
-def _index(rank: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(map(int, np.unravel_index(rank, shape[:-2]))) if len(shape) > 2 else ()
-
-
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Any]:
-    """A function of the number done, which draws a bar on a terminal."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        yield lambda done: None
-        return
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda done: None
-        return
-    with tqdm(total=total, unit=" matrices", leave=False) as bar:
-        yield lambda done: bar.update(done - bar.n)
