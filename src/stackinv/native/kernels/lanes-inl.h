@@ -7,9 +7,6 @@
 
    This is what the methods have in common; lanes_lu-inl.h, lanes_cholesky-inl.h and lanes_triangle-inl.h are the methods. */
 
-#include "element-inl.h"
-#include "move-inl.h"
-
 /* Rows of a tile; an odd number of elements keeps columns from falling into few sets of the cache. Without vectors an
    even one, so that what follows the tile is aligned for the integers that move_in_order puts there. */
 static ptrdiff_t NAME(leading)(int m)

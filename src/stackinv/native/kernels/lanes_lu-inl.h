@@ -5,6 +5,10 @@
    Numerical Algorithms, 2nd ed., 2002, chapter 14). Each element of a factor is calculated as a sum over all that was
    calculated before it, which is subtracted once (left-looking, or Crout's order). */
 
+/* Up to this order factors are rounded as by OpenBLAS's kernels for the same processors, so that NumPy finds the same
+   matrices singular: its getf2. APART, of the instruction set, says how its products are rounded. */
+#define AS_OPENBLAS 5
+
 /* Rows i.. of the panel at column k become rows of U: those above the panel's own. */
 INLINE void NAME(above)(E *t, ptrdiff_t ld, int i, int k, const int rows, const int columns)
 {

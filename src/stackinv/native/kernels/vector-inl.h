@@ -3,8 +3,8 @@
 
    Included once for each precision, with REAL, INTEGER (of the same size), OTHER (the other precision), WIDTH and
    TYPED(name), which makes a name of its own for this precision. Written in the vector extensions of GCC and Clang;
-   with WIDTH 1 a vector is one number, for any compiler. Where there are mask registers (AVX-512), MASK and MASK_...
-   are their intrinsics; LARGER and SQUARE_ROOTS are the instructions for the maximum and the root, if there are such. */
+   with WIDTH 1 a vector is one number, for any compiler. What the file of the instruction set defines is used instead;
+   portable-inl.h says what that may be. */
 
 #define V TYPED(vector)
 #define VI TYPED(integers)
@@ -91,16 +91,16 @@ INLINE V TYPED(square_root)(V x)
 #endif
 
 /* What holds in which lanes: bits of a mask register where there are such, else all bits of the lane. */
-#if defined(MASK_COMPARE)
+#if defined(MASK)
 
 typedef MASK VM;
 INLINE VM TYPED(greater)(V x, V y)
 {
-    return MASK_COMPARE(x, y, _CMP_GT_OQ);
+    return MASK_GREATER(x, y);
 }
 INLINE VM TYPED(equal)(V x, V y)
 {
-    return MASK_COMPARE(x, y, _CMP_EQ_OQ);
+    return MASK_EQUAL(x, y);
 }
 INLINE VM TYPED(same)(VI x, VI y)
 {
@@ -177,7 +177,7 @@ INLINE V TYPED(lanes)(void)
 /* Whether any number is not zero. */
 INLINE bool TYPED(any)(VI x)
 {
-#if defined(MASK_COMPARE)
+#if defined(MASK)
     return TYPED(same)(x, TYPED(integer)(0)) != (VM)-1;
 #else
     INTEGER all = 0;
@@ -212,10 +212,8 @@ INLINE VI TYPED(logarithm)(V x)
 /* A product that is to be rounded before it is added: hidden from the compiler, which would round both at once. */
 INLINE V TYPED(rounded)(V x)
 {
-#if defined(__GNUC__) && defined(__FMA__)
-    __asm__("" : "+v"(x));
-#elif defined(__GNUC__) && defined(__aarch64__)
-    __asm__("" : "+w"(x));
+#if defined(ROUNDED)
+    ROUNDED(x);
 #endif
     return x;
 }
