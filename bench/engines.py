@@ -1,4 +1,4 @@
-"""The table in kernels/builds.c that chooses the engine: each of them timed by order, type and instruction set.
+"""The table in native/tuning.h that chooses the engine: each of them timed by order, type and instruction set.
 
 python bench/engines.py [--assume-a STRUCTURE] [--json FILE]
 

@@ -160,7 +160,7 @@ def versions() -> dict[str, str]:
 
 
 def engines() -> Any:
-    """By which `native/kernels/builds.c` chooses."""
+    """By which `native/tuning.h` chooses."""
     return script("engines")
 
 

@@ -1,9 +1,49 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Every number that was found by trying, and by what. */
+/* The numbers that were found by measuring, and that another machine might want otherwise: what each is, and which script
+   found it. "By hand" is none, see CONTRIBUTING.md, What has been learnt. A new instruction set starts with those of the one
+   most like it. */
 #ifndef STACKINV_TUNING_H
 #define STACKINV_TUNING_H
 
-/* ---- The loop over the stack ---- */
+/* 1. The kernels. They depend on the type and the instruction set, and on WIDTH, PARTS and VECTOR_BYTES where they are used:
+   in files that include vocabulary-inl.h. */
+
+/* Up to this order the compiler makes a function of its own for each, while it fits the instruction cache. By hand; whether
+   the order that follows is a cliff is shown by bench/cliffs.py. */
+#define SMALL (VECTOR_BYTES == 64 ? (PARTS == 1 ? 9 : 8) : VECTOR_BYTES == 32 ? 8 : PARTS == 1 ? 5 : 4)
+
+/* Up to this order the inverse of U is found column by column, for the sake of the residuals. By hand; tests/test_accuracy.py
+   notices one that is far off. */
+#define MEDIUM 20
+
+/* Up to this order the tile is meant to stay in registers. By hand. */
+#define IN_REGISTERS 4
+
+/* Up to so many rows are exchanged row by row, more of them lane by lane, as is faster. By hand. */
+#define FEW_ROWS (VECTOR_BYTES == 64 ? 2 * WIDTH : VECTOR_BYTES == 32 ? WIDTH : 0)
+
+/* The order of the blocks of sums that the lanes engine holds in registers: its square of elements, with a row and a column of
+   factors, fills them. By hand. */
+#define BLOCK (VECTOR_BYTES == 64 ? (PARTS == 1 ? 4 : 3) : PARTS == 1 ? 3 : 2)
+
+/* The same of the blocked engine: so many strips of so many columns. By hand. */
+#define TILE_STRIPS (PARTS == 1 || VECTOR_BYTES == 64 ? 3 : 2)
+#define TILE_COLUMNS (VECTOR_BYTES == 64 ? (PARTS == 1 ? 8 : 4) : PARTS == 1 ? 4 : 2)
+
+/* Columns that the blocked engine factors one by one: whole vectors. By hand. */
+#define PANEL_COLUMNS (WIDTH > 8 ? WIDTH : 8)
+
+/* 2. The choice of the engine, in builds.c. */
+
+/* Up to these orders the lanes engine is the fastest, by method (general, symmetric, positive definite,
+   triangular) and type (s, d, c, z). By bench/engines.py. */
+#define MOST_M_AVX512 {112, 80, 96, 80}, {112, 80, 96, 80}, {160, 144, 192, 160}, {80, 64, 112, 96}
+#define MOST_M_AVX2 {96, 96, 96, 96}, {96, 96, 96, 96}, {128, 160, 256, 192}, {112, 96, 192, 112}
+#define MOST_M_BASELINE {256, 256, 256, 192}, {256, 256, 256, 192}, {256, 256, 256, 256}, {256, 256, 80, 256}
+/* Without vectors, where LAPACK comes next. */
+#define MOST_M_SCALAR {192, 96, 112, 48}, {12, 12, 24, 24}, {96, 112, 40, 64}, {192, 256, 24, 256}
+
+/* 3. The loop over the stack. */
 
 /* Bytes of results that are taken at a time: a large page of memory, which threads would wait for each other to fill, or
    less where that takes long. By hand: CONTRIBUTING, what has been learnt. */
@@ -21,12 +61,12 @@
    matrix of M = 256 is as long as its inversion. By hand. */
 #define MOST_SPARE_BYTES (16 << 20)
 
-/* ---- Results past the caches ---- */
+/* 4. Results past the caches. */
 
 /* Results of more bytes than this do not stay in the caches anyway, and go past them, ... */
 #define LEAST_STREAMED_BYTES (32 << 20)
 /* ... by way of a copy, which should be worth it (twice as large where little arithmetic hides it), and stay in the
-   cache of a core. bench/layouts.py. */
+   cache of a core. By hand. */
 #define LEAST_STAGED_BYTES (1 << 10)
 #define MOST_STAGED_BYTES (256 << 10)
 /* Diagonal matrices: results that follow each other are copied, so many bytes at a time, from a template whose zeros are written
@@ -35,7 +75,7 @@
 /* ... unless one is larger: then its zeros are written where they go. */
 #define MOST_TEMPLATE_BYTES (1 << 20)
 
-/* ---- The blocked engine ---- */
+/* 5. Matrices of the blocked engine. */
 
 /* The next matrix is fetched early if the cache of a core has room for it beside the present one. */
 #define MOST_FETCHED_BYTES (256 << 10)

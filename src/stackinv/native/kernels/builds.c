@@ -2,6 +2,8 @@
 /* The kernels are compiled once for each instruction set; what there is, and what this machine can run. */
 #include "kernels.h"
 
+#include "../tuning.h"
+
 #define DECLARE(set)                                                                                                   \
     extern const struct kernels stackinv_kernels_##set##_s, stackinv_kernels_##set##_d, stackinv_kernels_##set##_c,    \
         stackinv_kernels_##set##_z
@@ -38,31 +40,16 @@ const struct build stackinv_builds[] = {
      "AVX512 AVX512F AVX512DQ AVX512BW AVX512VL AVX512_SKX X86_V4 AVX2 FMA3 X86_V3",
      avx512_runs,
      KERNELS(avx512),
-     {{112, 80, 96, 80}, {112, 80, 96, 80}, {160, 144, 192, 160}, {80, 64, 112, 96}},
+     {MOST_M_AVX512},
      true},
 #endif
 #ifdef STACKINV_AVX2
-    {"AVX2",
-     "AVX2 FMA3 X86_V3",
-     avx2_runs,
-     KERNELS(avx2),
-     {{96, 96, 96, 96}, {96, 96, 96, 96}, {128, 160, 256, 192}, {112, 96, 192, 112}},
-     true},
+    {"AVX2", "AVX2 FMA3 X86_V3", avx2_runs, KERNELS(avx2), {MOST_M_AVX2}, true},
 #endif
 #ifdef STACKINV_VECTORS
-    {"baseline",
-     "",
-     baseline_runs,
-     KERNELS(baseline),
-     {{256, 256, 256, 192}, {256, 256, 256, 192}, {256, 256, 256, 256}, {256, 256, 80, 256}},
-     true},
+    {"baseline", "", baseline_runs, KERNELS(baseline), {MOST_M_BASELINE}, true},
 #else
-    {"baseline",
-     "",
-     baseline_runs,
-     KERNELS(baseline),
-     {{192, 96, 112, 48}, {12, 12, 24, 24}, {96, 112, 40, 64}, {192, 256, 24, 256}},
-     false},
+    {"baseline", "", baseline_runs, KERNELS(baseline), {MOST_M_SCALAR}, false},
 #endif
 };
 const int stackinv_build_count = sizeof stackinv_builds / sizeof *stackinv_builds;

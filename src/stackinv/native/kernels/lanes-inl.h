@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The lanes engine: W matrices inverted in step, one in each lane of a vector.
 
-   Included once for each type, with those of vector-inl.h, PARTS (2 for complex numbers, else 1), BLOCK (the order of the
-   blocks held in registers) and NAME(name), which makes a name of its own for this type. A tile is W matrices, its
-   elements stored by rows, element (i, j) of all of them in one E.
+   Included once for each type, after vocabulary-inl.h. A tile is W matrices, its elements stored by rows, element (i, j) of
+   all of them in one E.
 
-   This is what the methods have in common; lanes_lu-inl.h, lanes_cholesky-inl.h and lanes_triangle-inl.h are the methods. */
-
-#include "element-inl.h"
-#include "move-inl.h"
+   This is what the methods have in common; lanes_lu-inl.h, lanes_cholesky-inl.h and lanes_triangle-inl.h are the methods.
+   What the loop over the stack calls is NAME(invert_lu), NAME(invert_cholesky) and NAME(invert_triangle); the functions for
+   the small orders, NAME(lu_1) to NAME(lu_9), come from DEFINE_LU, and so on. */
 
 /* Rows of a tile; an odd number of elements keeps columns from falling into few sets of the cache. Without vectors an
    even one, so that what follows the tile is aligned for the integers that move_in_order puts there. */
@@ -19,7 +17,15 @@ static ptrdiff_t NAME(leading)(int m)
     return m < WIDTH ? m : m | 1;
 }
 
-/* A block of sums in registers: += A B, by columns of A and rows of B. */
+/* A block of sums in registers: = 0. */
+INLINE void NAME(clear)(E sum[SMALL][SMALL], const int rows, const int columns)
+{
+    UNROLLED (r, 0, rows)
+        UNROLLED (c, 0, columns)
+            sum[r][c] = NAME(zero)();
+}
+
+/* += A B, by columns of A and rows of B. */
 INLINE void NAME(add_products)(E sum[SMALL][SMALL], const int rows, const int columns, const E *a, ptrdiff_t lda,
                                ptrdiff_t a_step, const E *b, ptrdiff_t b_step, ptrdiff_t count)
 {
@@ -28,11 +34,6 @@ INLINE void NAME(add_products)(E sum[SMALL][SMALL], const int rows, const int co
             UNROLLED (c, 0, columns)
                 sum[r][c] = NAME(add_product)(sum[r][c], a[r * lda], b[c]);
 }
-
-#define CLEAR(sum)                                                                                                     \
-    UNROLLED (r, 0, rows)                                                                                              \
-        UNROLLED (c, 0, columns)                                                                                       \
-    sum[r][c] = NAME(zero)()
 
 /* Fetch the next `lines` cache lines of each result, for writing, and of each of the next tile's matrices. Spread over
    the work, since a core can wait for few lines at a time. */
@@ -94,9 +95,8 @@ INLINE bool NAME(finish)(struct tile *tile, const E *t, ptrdiff_t ld, const int 
     if (tile->rcond) {
         const V norm = NORM1(t, tile->transposed ? 1 : ld, tile->transposed ? ld : 1, m, 0, m);
         for (int l = 0; l < WIDTH; l++)
-            tile->rcond[l] = TYPED(get_integer)(info, l)
-                                 ? 0
-                                 : stackinv_rcond(TYPED(get)(a_norm, l), TYPED(get)(norm, l), NORM_UNIT);
+            tile->rcond[l] =
+                TYPED(get_integer)(info, l) ? 0 : stackinv_rcond(TYPED(get)(a_norm, l), TYPED(get)(norm, l), NORM_UNIT);
     }
     const bool singular = TYPED(any)(info);
     if (singular)
@@ -105,33 +105,48 @@ INLINE bool NAME(finish)(struct tile *tile, const E *t, ptrdiff_t ld, const int 
     return singular;
 }
 
-#define SIZES(rows, columns, CALL)                                                                                     \
+/* function(..., rows, columns) with both as constants: of a block, or of the whole matrix if its order is one. */
+#define BY_SIZE(m, rows, columns, function, ...)                                                                       \
     do {                                                                                                               \
-        if (m <= SMALL) {                                                                                              \
-            CALL(m, m);                                                                                                \
-        } else if ((rows) == BLOCK && (columns) == BLOCK) {                                                            \
-            CALL(BLOCK, BLOCK);                                                                                        \
-        } else if ((rows) == BLOCK) {                                                                                  \
-            CALL(BLOCK, BLOCK - 1);                                                                                    \
-        } else if ((columns) == BLOCK) {                                                                               \
-            CALL(BLOCK - 1, BLOCK);                                                                                    \
-        } else {                                                                                                       \
-            CALL(BLOCK - 1, BLOCK - 1);                                                                                \
-        }                                                                                                              \
+        if ((m) <= SMALL)                                                                                              \
+            function(__VA_ARGS__, m, m);                                                                               \
+        else if ((rows) == BLOCK && (columns) == BLOCK)                                                                \
+            function(__VA_ARGS__, BLOCK, BLOCK);                                                                       \
+        else if ((rows) == BLOCK)                                                                                      \
+            function(__VA_ARGS__, BLOCK, BLOCK - 1);                                                                   \
+        else if ((columns) == BLOCK)                                                                                   \
+            function(__VA_ARGS__, BLOCK - 1, BLOCK);                                                                   \
+        else                                                                                                           \
+            function(__VA_ARGS__, BLOCK - 1, BLOCK - 1);                                                               \
+    } while (0)
+
+/* The same for a block on the diagonal, or for what has only columns. */
+#define BY_COLUMNS(m, columns, function, ...)                                                                          \
+    do {                                                                                                               \
+        if ((m) <= SMALL)                                                                                              \
+            function(__VA_ARGS__, m);                                                                                  \
+        else if ((columns) == BLOCK)                                                                                   \
+            function(__VA_ARGS__, BLOCK);                                                                              \
+        else                                                                                                           \
+            function(__VA_ARGS__, BLOCK - 1);                                                                          \
     } while (0)
 
 /* One block if the order is a constant, else blocks of BLOCK or BLOCK - 1 rows and columns. */
 #define BLOCKS(m) ((m) <= SMALL ? 1 : ((m) + BLOCK - 1) / BLOCK)
-#define START(b) ((b) * m / blocks)
-#define HEIGHT(b) (START(b + 1) - START(b))
+#define START(b, m, blocks) ((b) * (m) / (blocks))
+#define HEIGHT(b, m, blocks) (START((b) + 1, m, blocks) - START(b, m, blocks))
 
 /* Orders known to the compiler: loops unrolled, and the smallest tiles kept in registers. */
 #define SMALL_ORDERS(DEFINE) DEFINE(1) DEFINE(2) DEFINE(3) DEFINE(4) DEFINE(5) DEFINE(6) DEFINE(7) DEFINE(8) DEFINE(9)
-#define SMALL_CASES(name)                                                                                              \
-    CASE(name, 1)                                                                                                      \
-    CASE(name, 2) CASE(name, 3) CASE(name, 4) CASE(name, 5) CASE(name, 6) CASE(name, 7) CASE(name, 8) CASE(name, 9)
-#define CASE(name, M)                                                                                                  \
+#define SMALL_CASES(name, tile)                                                                                        \
+    CASE(name, tile, 1)                                                                                                \
+    CASE(name, tile, 2)                                                                                                \
+    CASE(name, tile, 3)                                                                                                \
+    CASE(name, tile, 4) CASE(name, tile, 5) CASE(name, tile, 6) CASE(name, tile, 7) CASE(name, tile, 8)                \
+        CASE(name, tile, 9)
+#define CASE(name, tile, M)                                                                                            \
     case M:                                                                                                            \
         if (M <= SMALL)                                                                                                \
             return NAME(name##_##M)(tile);                                                                             \
         break;
+_Static_assert(SMALL <= 9, "SMALL_ORDERS and SMALL_CASES end before SMALL");

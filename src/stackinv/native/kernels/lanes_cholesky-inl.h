@@ -16,11 +16,11 @@ INLINE void NAME(add_row_products)(E sum[SMALL][SMALL], const int rows, const in
 }
 
 /* The block of L on the diagonal at k, from those to its left. */
-INLINE VI NAME(factor_diagonal)(E *t, ptrdiff_t ld, int k, const int rows, const int columns, VI info)
+INLINE void NAME(factor_diagonal)(E *t, ptrdiff_t ld, int k, VI *info, const int columns)
 {
     E sum[SMALL][SMALL];
-    CLEAR(sum);
-    NAME(add_row_products)(sum, rows, columns, t + k * ld, t + k * ld, ld, k);
+    NAME(clear)(sum, columns, columns);
+    NAME(add_row_products)(sum, columns, columns, t + k * ld, t + k * ld, ld, k);
     UNROLLED (c, 0, columns) {
         E *row = t + (k + c) * ld + k;
         UNROLLED (q, 0, c)
@@ -28,25 +28,24 @@ INLINE VI NAME(factor_diagonal)(E *t, ptrdiff_t ld, int k, const int rows, const
         const V square = row[c].re - sum[c][c].re, none = TYPED(all)(0);
         /* What is no number is not singular either. */
         const VM negative = TYPED(greater)(none, square) | TYPED(equal)(none, square);
-        const VM first = negative & TYPED(same)(info, TYPED(integer)(0));
-        info = TYPED(select_integer)(first, TYPED(integer)(k + c + 1), info);
+        const VM first = negative & TYPED(same)(*info, TYPED(integer)(0));
+        *info = TYPED(select_integer)(first, TYPED(integer)(k + c + 1), *info);
         const V inverse = 1 / TYPED(square_root)(square);
         row[c] = NAME(real)(inverse);
-        UNROLLED (r, c + 1, rows) {
+        UNROLLED (r, c + 1, columns) {
             E *below = t + (k + r) * ld + k;
             UNROLLED (q, 0, c)
                 sum[r][c] = NAME(add_product_conjugate)(sum[r][c], below[q], row[q]);
             below[c] = NAME(scale)(NAME(subtract)(below[c], sum[r][c]), inverse);
         }
     }
-    return info;
 }
 
 /* The block of L at row i, below the one on the diagonal at k. */
 INLINE void NAME(factor_below)(E *t, ptrdiff_t ld, int i, int k, const int rows, const int columns)
 {
     E sum[SMALL][SMALL];
-    CLEAR(sum);
+    NAME(clear)(sum, rows, columns);
     NAME(add_row_products)(sum, rows, columns, t + i * ld, t + k * ld, ld, k);
     UNROLLED (c, 0, columns) {
         const E *above = t + (k + c) * ld + k;
@@ -61,10 +60,10 @@ INLINE void NAME(factor_below)(E *t, ptrdiff_t ld, int i, int k, const int rows,
 
 /* A block of V, rows i.. and columns k.., from L^H V = I and those below it; the one on the diagonal (i == k) has
    none. */
-INLINE void NAME(invert_lower)(E *t, ptrdiff_t ld, int i, int k, const int rows, const int columns, const bool diagonal)
+INLINE void NAME(invert_lower)(E *t, ptrdiff_t ld, int i, int k, const bool diagonal, const int rows, const int columns)
 {
     E sum[SMALL][SMALL];
-    CLEAR(sum);
+    NAME(clear)(sum, rows, columns);
     if (!diagonal) {
         for (int q = i + rows; q < k; q++)
             UNROLLED (r, 0, rows)
@@ -86,12 +85,17 @@ INLINE void NAME(invert_lower)(E *t, ptrdiff_t ld, int i, int k, const int rows,
         }
 }
 
+INLINE void NAME(invert_lower_diagonal)(E *t, ptrdiff_t ld, int k, const int columns)
+{
+    NAME(invert_lower)(t, ld, k, k, true, columns, columns);
+}
+
 /* A block of V V^H, on the diagonal (i == k) or below it. */
-INLINE void NAME(multiply_rows)(E *t, ptrdiff_t ld, const int m, int i, int k, const int rows, const int columns,
-                                const bool diagonal)
+INLINE void NAME(multiply_rows)(E *t, ptrdiff_t ld, const int m, int i, int k, const bool diagonal, const int rows,
+                                const int columns)
 {
     E sum[SMALL][SMALL];
-    CLEAR(sum);
+    NAME(clear)(sum, rows, columns);
     NAME(add_row_products)(sum, rows, columns, t + i * ld + i + rows, t + k * ld + i + rows, ld, m - (i + rows));
     UNROLLED_DOWN (q, rows - 1, 0)
         UNROLLED (r, 0, q + 1)
@@ -103,6 +107,11 @@ INLINE void NAME(multiply_rows)(E *t, ptrdiff_t ld, const int m, int i, int k, c
         UNROLLED (c, 0, columns)
             if (!diagonal || c <= r)
                 t[(i + r) * ld + k + c] = sum[r][c];
+}
+
+INLINE void NAME(multiply_rows_diagonal)(E *t, ptrdiff_t ld, const int m, int i, const int rows)
+{
+    NAME(multiply_rows)(t, ld, m, i, i, true, rows, rows);
 }
 
 /* Invert the matrices of a tile; whether one of them is not positive definite. */
@@ -120,42 +129,32 @@ INLINE bool NAME(cholesky_tile)(struct tile *tile, const int m, const ptrdiff_t 
         NAME(mirror)(t, ld, m, true);
         a_norm = NORM1(t, ld, 1, m, 0, m);
     }
-#define FACTOR_DIAGONAL(rows, columns)                                                                                 \
-    NAME(fetch)(tile, lines, &fetched);                                                                                \
-    info = NAME(factor_diagonal)(t, ld, k, rows, columns, info)
-#define FACTOR_BELOW(rows, columns)                                                                                    \
-    NAME(fetch)(tile, lines, &fetched);                                                                                \
-    NAME(factor_below)(t, ld, START(i), k, rows, columns)
-#define INVERT_LOWER_DIAGONAL(rows, columns)                                                                           \
-    NAME(fetch)(tile, lines, &fetched);                                                                                \
-    NAME(invert_lower)(t, ld, k, k, rows, columns, true)
-#define INVERT_LOWER(rows, columns)                                                                                    \
-    NAME(fetch)(tile, lines, &fetched);                                                                                \
-    NAME(invert_lower)(t, ld, START(i), k, rows, columns, false)
-#define MULTIPLY_ROWS(rows, columns)                                                                                   \
-    NAME(fetch)(tile, lines, &fetched);                                                                                \
-    NAME(multiply_rows)(t, ld, m, START(i), k, rows, columns, false)
-#define MULTIPLY_ROWS_DIAGONAL(rows, columns)                                                                          \
-    NAME(fetch)(tile, lines, &fetched);                                                                                \
-    NAME(multiply_rows)(t, ld, m, START(i), START(i), rows, columns, true)
     for (int b = 0; b < blocks; b++) {
-        const int k = START(b), columns = HEIGHT(b);
-        SIZES(columns, columns, FACTOR_DIAGONAL);
-        for (int i = b + 1; i < blocks; i++)
-            SIZES(HEIGHT(i), columns, FACTOR_BELOW);
-    }
-    for (int b = 0; b < blocks; b++) {
-        const int k = START(b);
-        SIZES(HEIGHT(b), HEIGHT(b), INVERT_LOWER_DIAGONAL);
-        for (int i = b - 1; i >= 0; i--)
-            SIZES(HEIGHT(i), HEIGHT(b), INVERT_LOWER);
-    }
-    for (int i = 0; i < blocks; i++) {
-        for (int b = 0; b < i; b++) {
-            const int k = START(b);
-            SIZES(HEIGHT(i), HEIGHT(b), MULTIPLY_ROWS);
+        const int k = START(b, m, blocks), columns = HEIGHT(b, m, blocks);
+        NAME(fetch)(tile, lines, &fetched);
+        BY_COLUMNS(m, columns, NAME(factor_diagonal), t, ld, k, &info);
+        for (int i = b + 1; i < blocks; i++) {
+            NAME(fetch)(tile, lines, &fetched);
+            BY_SIZE(m, HEIGHT(i, m, blocks), columns, NAME(factor_below), t, ld, START(i, m, blocks), k);
         }
-        SIZES(HEIGHT(i), HEIGHT(i), MULTIPLY_ROWS_DIAGONAL);
+    }
+    for (int b = 0; b < blocks; b++) {
+        const int k = START(b, m, blocks), columns = HEIGHT(b, m, blocks);
+        NAME(fetch)(tile, lines, &fetched);
+        BY_COLUMNS(m, columns, NAME(invert_lower_diagonal), t, ld, k);
+        for (int i = b - 1; i >= 0; i--) {
+            NAME(fetch)(tile, lines, &fetched);
+            BY_SIZE(m, HEIGHT(i, m, blocks), columns, NAME(invert_lower), t, ld, START(i, m, blocks), k, false);
+        }
+    }
+    for (int b = 0; b < blocks; b++) {
+        const int i = START(b, m, blocks), rows = HEIGHT(b, m, blocks);
+        for (int n = 0; n < b; n++) {
+            NAME(fetch)(tile, lines, &fetched);
+            BY_SIZE(m, rows, HEIGHT(n, m, blocks), NAME(multiply_rows), t, ld, m, i, START(n, m, blocks), false);
+        }
+        NAME(fetch)(tile, lines, &fetched);
+        BY_COLUMNS(m, rows, NAME(multiply_rows_diagonal), t, ld, m, i);
     }
     NAME(mirror)(t, ld, m, true);
     const bool singular = NAME(finish)(tile, t, ld, m, a_norm, info);
@@ -180,7 +179,7 @@ static bool NAME(invert_cholesky)(struct tile *tile)
 {
     const int m = tile->m;
     switch (m) {
-        SMALL_CASES(cholesky)
+        SMALL_CASES(cholesky, tile)
     }
     return NAME(cholesky_tile)(tile, m, NAME(leading)(m), (E *)tile->work);
 }

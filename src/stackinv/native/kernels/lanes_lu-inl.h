@@ -5,11 +5,25 @@
    Numerical Algorithms, 2nd ed., 2002, chapter 14). Each element of a factor is calculated as a sum over all that was
    calculated before it, which is subtracted once (left-looking, or Crout's order). */
 
+/* Up to this order factors are rounded as by OpenBLAS's kernels for the same processors, so that NumPy finds the same
+   matrices singular: its getf2. APART, of the instruction set, says how its products are rounded. */
+#define AS_OPENBLAS 5
+
+/* What all steps work on. */
+typedef struct {
+    E *t;                         /* the tile: A, then L and U, then what is made of them */
+    ptrdiff_t ld;                 /* from row to row of it */
+    E *sums;                      /* what is pending for the columns of a panel, then as many columns of L */
+    int ls;                       /* from row to row of those */
+    E *column, *inverse_diagonal; /* the column at hand, and that of 1 / U[i, i] */
+    VI *order;                    /* that of the rows of A, in each lane */
+} NAME(lu_work);
+
 /* Rows i.. of the panel at column k become rows of U: those above the panel's own. */
 INLINE void NAME(above)(E *t, ptrdiff_t ld, int i, int k, const int rows, const int columns)
 {
     E sum[SMALL][SMALL];
-    CLEAR(sum);
+    NAME(clear)(sum, rows, columns);
     NAME(add_products)(sum, rows, columns, t + i * ld, ld, 1, t + k, ld, i);
     UNROLLED (r, 0, rows)
         UNROLLED (c, 0, columns) {
@@ -25,38 +39,44 @@ INLINE void NAME(below)(E *sums, const int ls, const E *t, ptrdiff_t ld, int i, 
                         const int columns)
 {
     E sum[SMALL][SMALL];
-    CLEAR(sum);
+    NAME(clear)(sum, rows, columns);
     NAME(add_products)(sum, rows, columns, t + i * ld, ld, 1, t + k, ld, k);
     UNROLLED (r, 0, rows)
         UNROLLED (c, 0, columns)
             sums[(i + r) * ls + c] = sum[r][c];
 }
 
+/* Exchange x with each y[n * step] in the lanes of mask[n]. */
+#define DEFINE_EXCHANGE(name, TYPE, SELECT)                                                                            \
+    INLINE void name(TYPE *x, TYPE *y, ptrdiff_t step, const VM *mask, const int rows)                                 \
+    {                                                                                                                  \
+        const TYPE before = *x;                                                                                        \
+        TYPE after = before;                                                                                           \
+        UNROLLED (n, 0, rows) {                                                                                        \
+            const TYPE other = y[n * step];                                                                            \
+            y[n * step] = SELECT(mask[n], before, other);                                                              \
+            after = SELECT(mask[n], other, after);                                                                     \
+        }                                                                                                              \
+        *x = after;                                                                                                    \
+    }
+DEFINE_EXCHANGE(NAME(exchange_elements), E, NAME(select))
+DEFINE_EXCHANGE(NAME(exchange_integers), VI, TYPED(select_integer))
+
 /* Rows `from` to from + rows - 1, none before `first`, exchanged with row k in the lanes that chose them for pivot. */
-INLINE void NAME(exchange_rows)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, int width, int k,
-                                int from, const int rows, int first, const int begin, const int end, VI pivot)
+INLINE void NAME(exchange_rows)(const NAME(lu_work) * w, int width, int k, int from, const int rows, int first,
+                                const int begin, const int end, VI pivot)
 {
+    const ptrdiff_t ld = w->ld;
+    const int ls = w->ls;
     VM mask[SMALL];
     UNROLLED (n, 0, rows)
         mask[n] = TYPED(same)(pivot, TYPED(integer)(from + n < first ? -1 : from + n));
-#define EXCHANGE(TYPE, SELECT, x, y)                                                                                   \
-    do {                                                                                                               \
-        const TYPE before = x;                                                                                         \
-        TYPE after = before;                                                                                           \
-        UNROLLED (n, 0, rows) {                                                                                        \
-            const TYPE other = y;                                                                                      \
-            y = SELECT(mask[n], before, other);                                                                        \
-            after = SELECT(mask[n], other, after);                                                                     \
-        }                                                                                                              \
-        x = after;                                                                                                     \
-    } while (0)
-    EXCHANGE(VI, TYPED(select_integer), order[k], order[from + n]);
-    EXCHANGE(E, NAME(select), column[k], column[from + n]);
+    NAME(exchange_integers)(w->order + k, w->order + from, 1, mask, rows);
+    NAME(exchange_elements)(w->column + k, w->column + from, 1, mask, rows);
     UNROLLED (c, begin, end)
-        EXCHANGE(E, NAME(select), sums[k * ls + c], sums[(from + n) * ls + c]);
+        NAME(exchange_elements)(w->sums + k * ls + c, w->sums + from * ls + c, ls, mask, rows);
     for (int j = 0; j < width; j++)
-        EXCHANGE(E, NAME(select), t[k * ld + j], t[(from + n) * ld + j]);
-#undef EXCHANGE
+        NAME(exchange_elements)(w->t + k * ld + j, w->t + from * ld + j, ld, mask, rows);
 }
 
 INLINE void NAME(exchange_columns)(V *top, char *const *at, int count)
@@ -71,8 +91,7 @@ INLINE void NAME(exchange_columns)(V *top, char *const *at, int count)
 }
 
 /* Row k exchanged with the row that each lane chose for pivot, lane by lane. */
-NOINLINE void NAME(exchange_lanes)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, int width, int k,
-                                 const int begin, const int end, VI pivot)
+NOINLINE void NAME(exchange_lanes)(const NAME(lu_work) w, int width, int k, const int begin, const int end, VI pivot)
 {
     INTEGER chosen[WIDTH], moved = 0;
     memcpy(chosen, &pivot, sizeof chosen);
@@ -83,33 +102,32 @@ NOINLINE void NAME(exchange_lanes)(E *t, ptrdiff_t ld, E *sums, const int ls, E 
     char *at[WIDTH];
     for (int l = 0; l < WIDTH; l++) {
         const ptrdiff_t row = chosen[l];
-        INTEGER *first = (INTEGER *)(order + k) + l, *other = (INTEGER *)(order + row) + l, before = *first;
+        INTEGER *first = (INTEGER *)(w.order + k) + l, *other = (INTEGER *)(w.order + row) + l, before = *first;
         *first = *other;
         *other = before;
-        at[l] = (char *)(t + row * ld) + l * sizeof(REAL);
+        at[l] = (char *)(w.t + row * w.ld) + l * sizeof(REAL);
     }
-    NAME(exchange_columns)((V *)(t + k * ld), at, width * PARTS);
+    NAME(exchange_columns)((V *)(w.t + k * w.ld), at, width * PARTS);
     for (int l = 0; l < WIDTH; l++)
-        at[l] = (char *)(column + chosen[l]) + l * sizeof(REAL);
-    NAME(exchange_columns)((V *)(column + k), at, PARTS);
+        at[l] = (char *)(w.column + chosen[l]) + l * sizeof(REAL);
+    NAME(exchange_columns)((V *)(w.column + k), at, PARTS);
     for (int l = 0; l < WIDTH; l++)
-        at[l] = (char *)(sums + chosen[l] * ls + begin) + l * sizeof(REAL);
-    NAME(exchange_columns)((V *)(sums + k * ls + begin), at, (end - begin) * PARTS);
+        at[l] = (char *)(w.sums + chosen[l] * w.ls + begin) + l * sizeof(REAL);
+    NAME(exchange_columns)((V *)(w.sums + k * w.ls + begin), at, (end - begin) * PARTS);
 }
 
 /* Exchange row k with the row that each lane chose for pivot: in the tile's first `width` columns, in the column at
    hand, in the pending sums of columns from `begin` to end - 1, and in the order. */
-INLINE void NAME(exchange)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, VI *order, const int m, int width,
-                           int k, const int begin, const int end, VI pivot)
+INLINE void NAME(exchange)(const NAME(lu_work) * w, const int m, int width, int k, const int begin, const int end,
+                           VI pivot)
 {
     if (m <= SMALL)
-        NAME(exchange_rows)(t, ld, sums, ls, column, order, width, k, k + 1, m - 1 - k, 0, begin, end, pivot);
+        NAME(exchange_rows)(w, width, k, k + 1, m - 1 - k, 0, begin, end, pivot);
     else if (m - 1 - k > FEW_ROWS)
-        NAME(exchange_lanes)(t, ld, sums, ls, column, order, width, k, begin, end, pivot);
+        NAME(exchange_lanes)(*w, width, k, begin, end, pivot);
     else
         for (int first = k + 1; first < m; first += 4)
-            NAME(exchange_rows)(t, ld, sums, ls, column, order, width, k, first < m - 4 ? first : m - 4, 4, first,
-                                begin, end, pivot);
+            NAME(exchange_rows)(w, width, k, first < m - 4 ? first : m - 4, 4, first, begin, end, pivot);
 }
 
 /* What the columns to the left of the panel contribute; there are none where one block is the whole matrix. */
@@ -134,11 +152,13 @@ INLINE E NAME(less_products)(E x, const E *l, const E *u, const int count, const
     return one_by_one || count == 0 ? x : NAME(subtract)(x, sum);
 }
 
-/* The columns of a panel, one after the other: what they contribute to each other, pivots, exchanges, scaling. */
-INLINE VI NAME(panel)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *inverse_diagonal, VI *order, const int m,
-                      int width, int k, const int columns, VI info, const struct tile *tile, const int lines,
-                      ptrdiff_t *fetched)
+/* The columns of a panel, one after the other: what they contribute to each other, pivots, exchanges, scaling. `width`
+   columns are in the tile already. */
+INLINE void NAME(panel)(const NAME(lu_work) * w, const struct tile *tile, const int m, int width, int k, VI *info,
+                        ptrdiff_t *fetched, const int columns)
 {
+    E *t = w->t, *column = w->column;
+    const ptrdiff_t ld = w->ld;
     const bool as_openblas = m <= SMALL && m <= AS_OPENBLAS;
     UNROLLED (c, 0, columns) {
         E u[SMALL];
@@ -147,7 +167,7 @@ INLINE VI NAME(panel)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *i
             if (as_openblas)
                 x = NAME(less_products)(x, t + q * ld, u, q, PARTS == 2, APART);
             else {
-                E sum = NAME(pending)(sums, ls, m, k + q, c);
+                E sum = NAME(pending)(w->sums, w->ls, m, k + q, c);
                 UNROLLED (p, 0, q)
                     sum = NAME(add_product)(sum, t[(k + q) * ld + k + p], u[p]);
                 x = NAME(subtract)(x, sum);
@@ -164,7 +184,7 @@ INLINE VI NAME(panel)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *i
             if (as_openblas) /* its kernel for four rows rounds all products */
                 x = NAME(less_products)(x, t + i * ld, u, c, false, APART || m - c == 4);
             else {
-                E sum = NAME(pending)(sums, ls, m, i, c);
+                E sum = NAME(pending)(w->sums, w->ls, m, i, c);
                 UNROLLED (q, 0, c)
                     sum = NAME(add_product)(sum, t[i * ld + k + q], u[q]);
                 x = NAME(subtract)(x, sum);
@@ -182,25 +202,27 @@ INLINE VI NAME(panel)(E *t, ptrdiff_t ld, E *sums, const int ls, E *column, E *i
             row = TYPED(select_integer)(chosen, TYPED(integer)(i), row);
             pivot = NAME(select)(chosen, column[i], pivot);
         }
-        NAME(exchange)(t, ld, sums, ls, column, order, m, width, top, m <= SMALL ? columns : c + 1, columns, row);
+        NAME(exchange)(w, m, width, top, m <= SMALL ? columns : c + 1, columns, row);
 
-        VM singular = TYPED(same)(seen, TYPED(integer)(0)) & TYPED(same)(info, TYPED(integer)(0));
-        info = TYPED(select_integer)(singular, TYPED(integer)(top + 1), info);
+        VM singular = TYPED(same)(seen, TYPED(integer)(0)) & TYPED(same)(*info, TYPED(integer)(0));
+        *info = TYPED(select_integer)(singular, TYPED(integer)(top + 1), *info);
         /* As LAPACK does, guard against a reciprocal that overflows. */
         V scale = TYPED(select)(TYPED(greater)(TYPED(all)(SAFE_MINIMUM), largest), TYPED(all)(0x1p64f), TYPED(all)(1));
         E inverse = NAME(reciprocal)(NAME(scale)(pivot, scale));
-        inverse_diagonal[top] = NAME(scale)(inverse, scale);
+        w->inverse_diagonal[top] = NAME(scale)(inverse, scale);
         t[top * ld + top] = pivot;
         for (int i = top + 1; i < m; i++)
             t[i * ld + top] = as_openblas ? NAME(product)(NAME(scale)(column[i], scale), inverse, true)
                                           : NAME(multiply)(NAME(scale)(column[i], scale), inverse);
     }
-    return info;
 }
 
 /* The columns of L at k, out of the tile. */
-INLINE void NAME(take_lower)(E *l, const int ls, E *t, ptrdiff_t ld, const int m, int k, const int columns)
+INLINE void NAME(take_lower)(const NAME(lu_work) * w, const int m, int k, const int columns)
 {
+    E *t = w->t, *l = w->sums;
+    const ptrdiff_t ld = w->ld;
+    const int ls = w->ls;
     UNROLLED (r, 1, columns)
         UNROLLED (c, 0, r) {
             l[(k + r) * ls + c] = t[(k + r) * ld + k + c];
@@ -218,7 +240,7 @@ INLINE void NAME(subtract_products)(E *t, ptrdiff_t ld, const E *l, const int ls
                                     const int columns)
 {
     E sum[SMALL][SMALL];
-    CLEAR(sum);
+    NAME(clear)(sum, rows, columns);
     NAME(add_products)(sum, rows, columns, t + i * ld + end - 1, ld, -1, l + (end - 1) * ls, -ls, 8);
     UNROLLED (r, 0, rows)
         UNROLLED (c, 0, columns)
@@ -231,18 +253,22 @@ NOINLINE int NAME(subtract_far_products)(E *t, ptrdiff_t ld, const E *l, const i
                                          int columns)
 {
     int end = m;
-#define SUBTRACT_PRODUCTS(rows, columns) NAME(subtract_products)(t, ld, l, ls, end, i, k, rows, columns)
     for (; m > SMALL && end - (k + columns) > 8; end -= 8)
-        SIZES(rows, columns, SUBTRACT_PRODUCTS);
+        BY_SIZE(m, rows, columns, NAME(subtract_products), t, ld, l, ls, end, i, k);
     return end;
 }
 
-/* A block of the Z that solves Z L = inverse of U, from those to its right, up to `end`. */
-INLINE void NAME(solve_lower)(E *t, ptrdiff_t ld, const E *l, const int ls, int end, int i, int k, const int rows,
+/* A block of the Z that solves Z L = inverse of U, from those to its right. */
+INLINE void NAME(solve_lower)(const NAME(lu_work) * w, const int m, const bool symmetric, int i, int k, const int rows,
                               const int columns)
 {
+    E *t = w->t;
+    const E *l = w->sums;
+    const ptrdiff_t ld = w->ld;
+    const int ls = w->ls;
+    const int end = m > SMALL && symmetric ? NAME(subtract_far_products)(t, ld, l, ls, m, i, k, rows, columns) : m;
     E sum[SMALL][SMALL], z[SMALL][SMALL];
-    CLEAR(sum);
+    NAME(clear)(sum, rows, columns);
     NAME(add_products)(sum, rows, columns, t + i * ld + end - 1, ld, -1, l + (end - 1) * ls, -ls, end - (k + columns));
     UNROLLED_DOWN (c, columns - 1, 0)
         UNROLLED (r, 0, rows) {
@@ -270,76 +296,91 @@ INLINE void NAME(put_in_order)(E *t, const VI *order, const int m)
         }
 }
 
-/* Invert the matrices of a tile; whether one of them is singular. `m` is a constant where it is small. */
-INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E *t, E *sums, E *column,
-                          E *inverse_diagonal, VI *order)
+/* The matrices of a tile become P A = L U, without the diagonal of L, which is 1; LAPACK's info. The 1-norm of A is found if
+   anybody asked for the condition. `m` is a constant where it is small; so many cache lines are fetched for each block. */
+INLINE VI NAME(lu_factor)(const NAME(lu_work) * w, const struct tile *tile, const int m, const int lines,
+                          ptrdiff_t *fetched, V *a_norm)
 {
-    const int blocks = BLOCKS(m), ls = m <= SMALL ? m : BLOCK;
-    const bool a_other = tile->a_single != (sizeof(REAL) == 4), out_other = tile->out_single != (sizeof(REAL) == 4);
-    V a_norm = TYPED(all)(0);
+    const bool a_other = tile->a_single != (sizeof(REAL) == 4);
+    const int blocks = BLOCKS(m);
     VI info = TYPED(integer)(0);
-
-    for (int i = 0; i < m; i++)
-        order[i] = TYPED(integer)(i);
-    /* The lines of a matrix by the number of blocks that are calculated. */
-    const int lines = (int)((ptrdiff_t)m * m * PARTS * sizeof(REAL) / 64) * 2 / (5 * blocks * blocks) + 1;
-    ptrdiff_t fetched = 0;
     int width = 0; /* columns that are in the tile already */
 
+    *a_norm = TYPED(all)(0);
+    for (int i = 0; i < m; i++)
+        w->order[i] = TYPED(integer)(i);
     for (int b = 0; b < blocks; b++) {
-        const int k = START(b), columns = HEIGHT(b);
+        const int k = START(b, m, blocks), columns = HEIGHT(b, m, blocks);
         while (width < k + columns) {
             const int first = width;
-            width = NAME(read)(t, ld, m, order, first, tile, a_other);
+            width = NAME(read)(w->t, w->ld, m, w->order, first, tile, a_other);
             if (tile->symmetry)
-                NAME(mirror)(t, ld, m, tile->symmetry == STACKINV_HERMITIAN);
+                NAME(mirror)(w->t, w->ld, m, tile->symmetry == STACKINV_HERMITIAN);
             if (tile->rcond)
-                a_norm = TYPED(maximum)(NORM1(t, ld, 1, m, first, width), a_norm);
+                *a_norm = TYPED(maximum)(NORM1(w->t, w->ld, 1, m, first, width), *a_norm);
         }
-#define ABOVE(rows, columns)                                                                                           \
-    NAME(fetch)(tile, lines, &fetched);                                                                                \
-    NAME(above)(t, ld, START(i), k, rows, columns)
-        for (int i = 0; i < b; i++)
-            SIZES(HEIGHT(i), columns, ABOVE);
-#define BELOW(rows, columns)                                                                                           \
-    NAME(fetch)(tile, lines, &fetched);                                                                                \
-    NAME(below)(sums, ls, t, ld, START(i), k, rows, columns)
-        for (int i = b; i < blocks && m > SMALL; i++)
-            SIZES(HEIGHT(i), columns, BELOW);
-#define PANEL(rows, columns)                                                                                           \
-    info = NAME(panel)(t, ld, sums, ls, column, inverse_diagonal, order, m, width, k, columns, info, tile, lines,      \
-                       &fetched)
-        SIZES(columns, columns, PANEL);
+        for (int i = 0; i < b; i++) {
+            NAME(fetch)(tile, lines, fetched);
+            BY_SIZE(m, HEIGHT(i, m, blocks), columns, NAME(above), w->t, w->ld, START(i, m, blocks), k);
+        }
+        for (int i = b; i < blocks && m > SMALL; i++) {
+            NAME(fetch)(tile, lines, fetched);
+            BY_SIZE(m, HEIGHT(i, m, blocks), columns, NAME(below), w->sums, w->ls, w->t, w->ld, START(i, m, blocks), k);
+        }
+        BY_COLUMNS(m, columns, NAME(panel), w, tile, m, width, k, &info, fetched);
     }
+    return info;
+}
+
+/* The factors become the inverse, but for the order of its columns. */
+INLINE void NAME(lu_invert)(const NAME(lu_work) * w, const struct tile *tile, const int m, const int lines,
+                            ptrdiff_t *fetched)
+{
+    const int blocks = BLOCKS(m);
     /* From U Y = I both residuals of the whole are small for ill-conditioned matrices too, but they grow faster with its
        order than from Y U = I, as in getri. Symmetric matrices, for the mean of whose inverse and its transpose both
        count, are always inverted the first way. */
     if (m <= SMALL)
-        NAME(invert_factor)(tile, m, ld, t, inverse_diagonal, false, lines, &fetched);
+        NAME(invert_factor)(tile, m, w->ld, w->t, w->inverse_diagonal, false, lines, fetched);
     else
-        NAME(invert_large_factor)(tile, m, ld, t, inverse_diagonal, m > MEDIUM && !tile->symmetry, lines, &fetched);
+        NAME(invert_large_factor)(tile, m, w->ld, w->t, w->inverse_diagonal, m > MEDIUM && !tile->symmetry, lines,
+                                  fetched);
     for (int b = blocks - 1; b >= 0; b--) {
-        const int k = START(b), columns = HEIGHT(b);
-#define TAKE_LOWER(rows, columns) NAME(take_lower)(sums, ls, t, ld, m, k, columns)
-        SIZES(columns, columns, TAKE_LOWER);
-#define SOLVE_LOWER(rows, columns)                                                                                     \
-    if (m > SMALL)                                                                                                     \
-        NAME(fetch)(tile, lines, &fetched);                                                                            \
-    const int end =                                                                                                    \
-        m > SMALL && tile->symmetry ? NAME(subtract_far_products)(t, ld, sums, ls, m, START(i), k, rows, columns) : m; \
-    NAME(solve_lower)(t, ld, sums, ls, end, START(i), k, rows, columns)
-        for (int i = 0; i < blocks; i++)
-            SIZES(HEIGHT(i), columns, SOLVE_LOWER);
+        const int k = START(b, m, blocks), columns = HEIGHT(b, m, blocks);
+        BY_COLUMNS(m, columns, NAME(take_lower), w, m, k);
+        for (int i = 0; i < blocks; i++) {
+            if (m > SMALL)
+                NAME(fetch)(tile, lines, fetched);
+            BY_SIZE(m, HEIGHT(i, m, blocks), columns, NAME(solve_lower), w, m, tile->symmetry, START(i, m, blocks), k);
+        }
     }
+}
 
-    const bool singular = NAME(finish)(tile, t, ld, m, a_norm, info);
+/* The inverse with its columns in order, to the user's memory. */
+INLINE void NAME(lu_write)(const NAME(lu_work) * w, const struct tile *tile, const int m)
+{
+    const bool other = tile->out_single != (sizeof(REAL) == 4);
     if (m <= SMALL) {
-        NAME(put_in_order)(t, order, m);
-        NAME(move)(t, ld, m, tile->out, tile->out_row, tile->out_column, true, out_other);
-    } else if (out_other)
-        NAME(move_in_order)(t, ld, m, order, (ptrdiff_t *)sums, tile, true);
+        NAME(put_in_order)(w->t, w->order, m);
+        NAME(move)(w->t, w->ld, m, tile->out, tile->out_row, tile->out_column, true, other);
+    } else if (other)
+        NAME(move_in_order)(w->t, w->ld, m, w->order, (ptrdiff_t *)w->sums, tile, true);
     else
-        NAME(move_in_order)(t, ld, m, order, (ptrdiff_t *)sums, tile, false);
+        NAME(move_in_order)(w->t, w->ld, m, w->order, (ptrdiff_t *)w->sums, tile, false);
+}
+
+/* Invert the matrices of a tile; whether one of them is singular. */
+INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const NAME(lu_work) * w)
+{
+    /* The lines of a matrix by the number of blocks that are calculated. */
+    const int blocks = BLOCKS(m);
+    const int lines = (int)((ptrdiff_t)m * m * PARTS * sizeof(REAL) / 64) * 2 / (5 * blocks * blocks) + 1;
+    ptrdiff_t fetched = 0;
+    V a_norm;
+    const VI info = NAME(lu_factor)(w, tile, m, lines, &fetched, &a_norm);
+    NAME(lu_invert)(w, tile, m, lines, &fetched);
+    const bool singular = NAME(finish)(tile, w->t, w->ld, m, a_norm, info);
+    NAME(lu_write)(w, tile, m);
     return singular;
 }
 
@@ -348,7 +389,8 @@ INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E 
     {                                                                                                                  \
         E t[M * M], sums[M * M], column[M], inverse_diagonal[M];                                                       \
         VI order[M];                                                                                                   \
-        return NAME(lu_tile)(tile, M, M, t, sums, column, inverse_diagonal, order);                                    \
+        const NAME(lu_work) work = {t, M, sums, M, column, inverse_diagonal, order};                                   \
+        return NAME(lu_tile)(tile, M, &work);                                                                          \
     }
 SMALL_ORDERS(DEFINE_LU)
 
@@ -362,11 +404,12 @@ static bool NAME(invert_lu)(struct tile *tile)
 {
     const int m = tile->m;
     switch (m) {
-        SMALL_CASES(lu)
+        SMALL_CASES(lu, tile)
     }
-    const ptrdiff_t ld = NAME(leading)(m);
-    E *t = (E *)tile->work;
-    E *sums = t + m * ld;
-    E *column = sums + m * BLOCK, *inverse_diagonal = column + m;
-    return NAME(lu_tile)(tile, m, ld, t, sums, column, inverse_diagonal, (VI *)(inverse_diagonal + m));
+    NAME(lu_work) work = {.t = (E *)tile->work, .ld = NAME(leading)(m), .ls = BLOCK};
+    work.sums = work.t + m * work.ld;
+    work.column = work.sums + m * BLOCK;
+    work.inverse_diagonal = work.column + m;
+    work.order = (VI *)(work.inverse_diagonal + m);
+    return NAME(lu_tile)(tile, m, &work);
 }

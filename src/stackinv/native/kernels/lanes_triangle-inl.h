@@ -2,11 +2,11 @@
 /* The lanes engine for upper triangular matrices, and for the factor U of the others (trtri). */
 
 /* A block of Y, the inverse of U, from U Y = I and the blocks below it; the one on the diagonal (i == k) has none. */
-INLINE void NAME(right_inverse)(E *t, ptrdiff_t ld, const E *inverse_diagonal, int i, int k, const int rows,
-                                const int columns, const bool diagonal)
+INLINE void NAME(right_inverse)(E *t, ptrdiff_t ld, const E *inverse_diagonal, int i, int k, const bool diagonal,
+                                const int rows, const int columns)
 {
     E sum[SMALL][SMALL], y[SMALL][SMALL];
-    CLEAR(sum);
+    NAME(clear)(sum, rows, columns);
     if (!diagonal) {
         UNROLLED_DOWN (q, columns - 1, 0)
             UNROLLED (r, 0, rows)
@@ -27,12 +27,17 @@ INLINE void NAME(right_inverse)(E *t, ptrdiff_t ld, const E *inverse_diagonal, i
             t[(i + r) * ld + k + c] = y[r][c];
 }
 
+INLINE void NAME(right_diagonal)(E *t, ptrdiff_t ld, const E *inverse_diagonal, int k, const int columns)
+{
+    NAME(right_inverse)(t, ld, inverse_diagonal, k, k, true, columns, columns);
+}
+
 /* The same from Y U = I and the blocks to its left, as in trtri. */
-INLINE void NAME(left_inverse)(E *t, ptrdiff_t ld, const E *inverse_diagonal, int i, int k, const int rows,
-                               const int columns, const bool diagonal)
+INLINE void NAME(left_inverse)(E *t, ptrdiff_t ld, const E *inverse_diagonal, int i, int k, const bool diagonal,
+                               const int rows, const int columns)
 {
     E sum[SMALL][SMALL], y[SMALL][SMALL];
-    CLEAR(sum);
+    NAME(clear)(sum, rows, columns);
     if (!diagonal) {
         const int next = i + rows, count = k - next;
         UNROLLED (q, 0, rows)
@@ -54,32 +59,35 @@ INLINE void NAME(left_inverse)(E *t, ptrdiff_t ld, const E *inverse_diagonal, in
             t[(i + r) * ld + k + c] = y[r][c];
 }
 
+INLINE void NAME(left_diagonal)(E *t, ptrdiff_t ld, const E *inverse_diagonal, int k, const int columns)
+{
+    NAME(left_inverse)(t, ld, inverse_diagonal, k, k, true, columns, columns);
+}
+
 /* In place of U its inverse Y, from Y U = I or from U Y = I. */
 INLINE void NAME(invert_factor)(const struct tile *tile, const int m, const ptrdiff_t ld, E *t,
                                 const E *inverse_diagonal, const bool left, const int lines, ptrdiff_t *fetched)
 {
     const int blocks = BLOCKS(m);
-#define RIGHT_DIAGONAL(rows, columns) NAME(right_inverse)(t, ld, inverse_diagonal, k, k, columns, columns, true)
-#define RIGHT_INVERSE(rows, columns)                                                                                   \
-    NAME(fetch)(tile, lines, fetched);                                                                                 \
-    NAME(right_inverse)(t, ld, inverse_diagonal, START(i), k, rows, columns, false)
-#define LEFT_DIAGONAL(rows, columns) NAME(left_inverse)(t, ld, inverse_diagonal, k, k, columns, columns, true)
-#define LEFT_INVERSE(rows, columns)                                                                                    \
-    NAME(fetch)(tile, lines, fetched);                                                                                 \
-    NAME(left_inverse)(t, ld, inverse_diagonal, START(i), k, rows, columns, false)
     if (!left)
         for (int b = blocks - 1; b >= 0; b--) {
-            const int k = START(b), columns = HEIGHT(b);
-            SIZES(columns, columns, RIGHT_DIAGONAL);
-            for (int i = b - 1; i >= 0; i--)
-                SIZES(HEIGHT(i), columns, RIGHT_INVERSE);
+            const int k = START(b, m, blocks), columns = HEIGHT(b, m, blocks);
+            BY_COLUMNS(m, columns, NAME(right_diagonal), t, ld, inverse_diagonal, k);
+            for (int i = b - 1; i >= 0; i--) {
+                NAME(fetch)(tile, lines, fetched);
+                BY_SIZE(m, HEIGHT(i, m, blocks), columns, NAME(right_inverse), t, ld, inverse_diagonal,
+                        START(i, m, blocks), k, false);
+            }
         }
     else
         for (int b = 0; b < blocks; b++) {
-            const int k = START(b), columns = HEIGHT(b);
-            for (int i = 0; i < b; i++)
-                SIZES(HEIGHT(i), columns, LEFT_INVERSE);
-            SIZES(columns, columns, LEFT_DIAGONAL);
+            const int k = START(b, m, blocks), columns = HEIGHT(b, m, blocks);
+            for (int i = 0; i < b; i++) {
+                NAME(fetch)(tile, lines, fetched);
+                BY_SIZE(m, HEIGHT(i, m, blocks), columns, NAME(left_inverse), t, ld, inverse_diagonal,
+                        START(i, m, blocks), k, false);
+            }
+            BY_COLUMNS(m, columns, NAME(left_diagonal), t, ld, inverse_diagonal, k);
         }
 }
 
@@ -102,22 +110,23 @@ INLINE VI NAME(rise)(E first, E last)
     return TYPED(logarithm)(NAME(size)(NAME(scale)(last, TYPED(all)(16)))) - TYPED(logarithm)(NAME(size)(first));
 }
 
+/* Exchange two elements in some lanes. */
+INLINE void NAME(exchange_two_in)(VM lanes, E *x, E *y)
+{
+    const E before = *x, after = *y;
+    *x = NAME(select)(lanes, after, before);
+    *y = NAME(select)(lanes, before, after);
+}
+
 /* Exchange what lies symmetrically to the antidiagonal, in some lanes: an upper triangle U remains one, and from Y U = I
    becomes U Y = I. */
 INLINE void NAME(reflect)(E *t, ptrdiff_t ld, E *inverse_diagonal, const int m, VM lanes)
 {
-#define EXCHANGE(x, y)                                                                                                 \
-    do {                                                                                                               \
-        const E before = x, after = y;                                                                                 \
-        x = NAME(select)(lanes, after, before);                                                                        \
-        y = NAME(select)(lanes, before, after);                                                                        \
-    } while (0)
     for (int i = 0; i < m; i++)
         for (int j = i; i + j < m - 1; j++)
-            EXCHANGE(t[i * ld + j], t[(m - 1 - j) * ld + m - 1 - i]);
+            NAME(exchange_two_in)(lanes, &t[i * ld + j], &t[(m - 1 - j) * ld + m - 1 - i]);
     for (int i = 0; i < m / 2; i++)
-        EXCHANGE(inverse_diagonal[i], inverse_diagonal[m - 1 - i]);
-#undef EXCHANGE
+        NAME(exchange_two_in)(lanes, &inverse_diagonal[i], &inverse_diagonal[m - 1 - i]);
 }
 
 NOINLINE void NAME(reflect_large)(E *t, ptrdiff_t ld, E *inverse_diagonal, int m, VM lanes)
@@ -191,7 +200,7 @@ static bool NAME(invert_triangle)(struct tile *tile)
 {
     const int m = tile->m;
     switch (m) {
-        SMALL_CASES(triangle)
+        SMALL_CASES(triangle, tile)
     }
     const ptrdiff_t ld = NAME(leading)(m);
     E *t = (E *)tile->work;

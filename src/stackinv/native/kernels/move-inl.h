@@ -21,18 +21,34 @@ INLINE void NAME(move_block)(V *t, ptrdiff_t step, char *const *at, ptrdiff_t of
         TYPED(scatter)(v, at, offset, height, other);
 }
 
-#define HEIGHTS(height, CALL)                                                                                          \
+/* As many whole blocks as there are in `length` numbers. */
+INLINE void NAME(move_blocks)(V *t, ptrdiff_t step, char *const *at, ptrdiff_t offset, ptrdiff_t length, const bool out,
+                              const bool other, const int height)
+{
+    for (ptrdiff_t n = 0; n + height <= length; n += height)
+        NAME(move_block)(t, step, at, offset, n, height, out, other);
+}
+
+/* The block at the end of `length` numbers. */
+INLINE void NAME(move_last_block)(V *t, ptrdiff_t step, char *const *at, ptrdiff_t offset, ptrdiff_t length,
+                                  const bool out, const bool other, const int height)
+{
+    NAME(move_block)(t, step, at, offset, length - height, height, out, other);
+}
+
+/* function(..., height) with the height as a constant. */
+#define BY_HEIGHT(height, function, ...)                                                                               \
     do {                                                                                                               \
-        if (height == 1)                                                                                               \
-            CALL(1);                                                                                                   \
-        else if (WIDTH == 2 || height == 2)                                                                            \
-            CALL((WIDTH < 2 ? WIDTH : 2));                                                                             \
-        else if (WIDTH == 4 || height == 4)                                                                            \
-            CALL((WIDTH < 4 ? WIDTH : 4));                                                                             \
-        else if (WIDTH == 8 || height == 8)                                                                            \
-            CALL((WIDTH < 8 ? WIDTH : 8));                                                                             \
+        if ((height) == 1)                                                                                             \
+            function(__VA_ARGS__, 1);                                                                                  \
+        else if (WIDTH == 2 || (height) == 2)                                                                          \
+            function(__VA_ARGS__, WIDTH < 2 ? WIDTH : 2);                                                              \
+        else if (WIDTH == 4 || (height) == 4)                                                                          \
+            function(__VA_ARGS__, WIDTH < 4 ? WIDTH : 4);                                                              \
+        else if (WIDTH == 8 || (height) == 8)                                                                          \
+            function(__VA_ARGS__, WIDTH < 8 ? WIDTH : 8);                                                              \
         else                                                                                                           \
-            CALL(WIDTH);                                                                                               \
+            function(__VA_ARGS__, WIDTH);                                                                              \
     } while (0)
 
 /* `length` consecutive numbers of every lane's matrix, to or from the tile. Blocks may overlap, so that none is beyond
@@ -46,15 +62,9 @@ INLINE void NAME(move_line)(V *t, ptrdiff_t step, char *const *at, ptrdiff_t off
     const ptrdiff_t rest = length % height;
     while (rest_height < rest)
         rest_height *= 2;
-#define WHOLE(h)                                                                                                       \
-    for (ptrdiff_t n = 0; n + h <= length; n += h)                                                                     \
-    NAME(move_block)(t, step, at, offset, n, h, out, other)
-#define REST(h) NAME(move_block)(t, step, at, offset, length - h, h, out, other)
-    HEIGHTS(height, WHOLE);
+    BY_HEIGHT(height, NAME(move_blocks), t, step, at, offset, length, out, other);
     if (rest)
-        HEIGHTS(rest_height, REST);
-#undef WHOLE
-#undef REST
+        BY_HEIGHT(rest_height, NAME(move_last_block), t, step, at, offset, length, out, other);
 }
 
 INLINE void NAME(move_lines)(E *t, ptrdiff_t line, ptrdiff_t step, const int lines, char *const *at, ptrdiff_t offset,
@@ -192,25 +202,30 @@ INLINE int NAME(read)(E *t, ptrdiff_t ld, const int m, const VI *order, int firs
 
 #if defined(PERMUTE)
 
+/* Where a strip of WIDTH numbers begins: the last one overlaps the one before. */
+INLINE int NAME(strip_start)(int strip, const int strips, int length)
+{
+    return strip < strips - 1 ? strip * WIDTH : length - WIDTH;
+}
+
 /* From the tile to the user's rows, column k of Z to column order[k] of the result: strips of a row are transposed,
-   then permuted for each lane, all in registers. The last strip of WIDTH numbers overlaps the one before. */
+   then permuted for each lane, all in registers. */
 INLINE void NAME(write_strips)(const E *t, ptrdiff_t ld, const int m, const VI *order, VI *sources,
                                const struct tile *tile, const int strips, const bool other)
 {
     const int length = m * PARTS, size = other ? sizeof(OTHER) : sizeof(REAL);
-#define FIRST(strip) ((strip) < strips - 1 ? (strip) * WIDTH : length - WIDTH)
     for (int l = 0; l < WIDTH; l++) {
         INTEGER source[4 * WIDTH];
         for (int n = 0; n < length; n++)
             source[((const INTEGER *)(order + n / PARTS))[l] * PARTS + n % PARTS] =
                 n < (strips - 1) * WIDTH ? n : n - length + strips * WIDTH;
         for (int s = 0; s < strips; s++)
-            memcpy(sources + l * strips + s, source + FIRST(s), sizeof(VI));
+            memcpy(sources + l * strips + s, source + NAME(strip_start)(s, strips, length), sizeof(VI));
     }
     for (int i = 0; i < m; i++) {
         V v[4][WIDTH];
         UNROLLED (s, 0, strips) {
-            const V *from = (const V *)(t + i * ld) + FIRST(s);
+            const V *from = (const V *)(t + i * ld) + NAME(strip_start)(s, strips, length);
             UNROLLED (e, 0, WIDTH)
                 v[s][e] = from[e];
             TYPED(transpose)(v[s], WIDTH);
@@ -224,14 +239,27 @@ INLINE void NAME(write_strips)(const E *t, ptrdiff_t ld, const int m, const VI *
                     const VM upper = TYPED(same)(from & TYPED(integer)(2 * WIDTH), TYPED(integer)(2 * WIDTH));
                     x = TYPED(select)(upper, PERMUTE(v[2][l], from, v[strips > 3 ? 3 : 2][l]), x);
                 }
-                TYPED(store)(row + FIRST(s) * size, x, other);
+                TYPED(store)(row + NAME(strip_start)(s, strips, length) * size, x, other);
             }
         }
     }
-#undef FIRST
 }
 
 #endif
+
+/* Of lane l, some rows from row i on, column k of Z to offset[k]: number by number. */
+INLINE void NAME(move_rows_in_order)(const E *t, ptrdiff_t ld, const int m, int i, int l, const ptrdiff_t *offset,
+                                     const struct tile *tile, const bool other, const int rows)
+{
+    const ptrdiff_t row = tile->out_row, size = other ? sizeof(OTHER) : sizeof(REAL);
+    for (int k = 0; k < m; k++) {
+        const REAL *z = (const REAL *)(t + i * ld + k) + l;
+        char *at = tile->out[l] + i * row + offset[k];
+        UNROLLED (n, 0, rows * PARTS)
+            TYPED(store_1)(at + n / PARTS * row + n % PARTS * size, z[(n / PARTS * ld * PARTS + n % PARTS) * WIDTH],
+                           other);
+    }
+}
 
 /* From the tile to the user's memory, column k of Z to column order[k] of the result. */
 INLINE void NAME(move_in_order)(const E *t, ptrdiff_t ld, const int m, const VI *order, ptrdiff_t *offsets,
@@ -251,26 +279,16 @@ INLINE void NAME(move_in_order)(const E *t, ptrdiff_t ld, const int m, const VI 
     }
 #endif
     enum { ROWS = 4 }; /* at a time, to use each offset for all of them */
-    const ptrdiff_t row = tile->out_row, size = other ? sizeof(OTHER) : sizeof(REAL);
     for (int l = 0; l < WIDTH; l++)
         for (int k = 0; k < m; k++)
             offsets[l * m + k] = ((const INTEGER *)(order + k))[l] * tile->out_column;
-#define MOVE(rows)                                                                                                     \
-    for (int k = 0; k < m; k++) {                                                                                      \
-        const REAL *z = (const REAL *)(t + i * ld + k) + l;                                                            \
-        char *at = tile->out[l] + i * row + offsets[l * m + k];                                                        \
-        UNROLLED (n, 0, (rows) * PARTS)                                                                                \
-            TYPED(store_1)(at + n / PARTS * row + n % PARTS * size, z[(n / PARTS * ld * PARTS + n % PARTS) * WIDTH],   \
-                           other);                                                                                     \
-    }
     for (int i = 0, rows = ROWS; i < m; i += rows) {
         if (i + ROWS > m)
             rows = 1;
         for (int l = 0; l < WIDTH; l++)
             if (rows == ROWS)
-                MOVE(ROWS)
+                NAME(move_rows_in_order)(t, ld, m, i, l, offsets + l * m, tile, other, ROWS);
             else
-                MOVE(1)
+                NAME(move_rows_in_order)(t, ld, m, i, l, offsets + l * m, tile, other, 1);
     }
-#undef MOVE
 }

@@ -3,8 +3,8 @@
 
    Included once for each precision, with REAL, INTEGER (of the same size), OTHER (the other precision), WIDTH and
    TYPED(name), which makes a name of its own for this precision. Written in the vector extensions of GCC and Clang;
-   with WIDTH 1 a vector is one number, for any compiler. Where there are mask registers (AVX-512), MASK and MASK_...
-   are their intrinsics; LARGER and SQUARE_ROOTS are the instructions for the maximum and the root, if there are such. */
+   with WIDTH 1 a vector is one number, for any compiler. What the file of the instruction set defines is used instead;
+   portable-inl.h says what that may be. */
 
 #define V TYPED(vector)
 #define VI TYPED(integers)
@@ -91,16 +91,16 @@ INLINE V TYPED(square_root)(V x)
 #endif
 
 /* What holds in which lanes: bits of a mask register where there are such, else all bits of the lane. */
-#if defined(MASK_COMPARE)
+#if defined(MASK)
 
 typedef MASK VM;
 INLINE VM TYPED(greater)(V x, V y)
 {
-    return MASK_COMPARE(x, y, _CMP_GT_OQ);
+    return MASK_GREATER(x, y);
 }
 INLINE VM TYPED(equal)(V x, V y)
 {
-    return MASK_COMPARE(x, y, _CMP_EQ_OQ);
+    return MASK_EQUAL(x, y);
 }
 INLINE VM TYPED(same)(VI x, VI y)
 {
@@ -177,7 +177,7 @@ INLINE V TYPED(lanes)(void)
 /* Whether any number is not zero. */
 INLINE bool TYPED(any)(VI x)
 {
-#if defined(MASK_COMPARE)
+#if defined(MASK)
     return TYPED(same)(x, TYPED(integer)(0)) != (VM)-1;
 #else
     INTEGER all = 0;
@@ -212,10 +212,8 @@ INLINE VI TYPED(logarithm)(V x)
 /* A product that is to be rounded before it is added: hidden from the compiler, which would round both at once. */
 INLINE V TYPED(rounded)(V x)
 {
-#if defined(__GNUC__) && defined(__FMA__)
-    __asm__("" : "+v"(x));
-#elif defined(__GNUC__) && defined(__aarch64__)
-    __asm__("" : "+w"(x));
+#if defined(ROUNDED)
+    ROUNDED(x);
 #endif
     return x;
 }
@@ -270,17 +268,17 @@ INLINE void TYPED(split_1)(char *const *at, ptrdiff_t offset, REAL x, const int 
    a vector is put together from the words of its halves, since GCC does not see halves in as many floats. */
 #if defined(STACKINV_SHUFFLEVECTOR)
 #define SHUFFLED(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
-#define WHOLE(w, half, ...) __builtin_shufflevector(lower, upper, __VA_ARGS__)
-#define HALF(half, ...) __builtin_shufflevector(x, x, __VA_ARGS__)
+#define WHOLE(w, half, lower, upper, ...) __builtin_shufflevector(lower, upper, __VA_ARGS__)
+#define HALF(x, half, ...) __builtin_shufflevector(x, x, __VA_ARGS__)
 #else
 #define SHUFFLED(x, y, ...) __builtin_shuffle(x, y, (VI){__VA_ARGS__})
 #define WORDS(w) int64_t __attribute__((vector_size(w * sizeof(REAL))))
-#define WHOLE(w, half, ...)                                                                                            \
+#define WHOLE(w, half, lower, upper, ...)                                                                              \
     (JOINED(w))(WORDS(w))                                                                                              \
     {                                                                                                                  \
         WORDS_OF_##w((WORDS(half))lower, (WORDS(half))upper)                                                           \
     }
-#define HALF(half, first, ...)                                                                                         \
+#define HALF(x, half, first, ...)                                                                                      \
     ((union {                                                                                                          \
         __typeof__(x) whole;                                                                                           \
         JOINED(half) halves[2];                                                                                        \
@@ -296,7 +294,8 @@ INLINE void TYPED(split_1)(char *const *at, ptrdiff_t offset, REAL x, const int 
 #endif
 #endif
 
-#define DEFINE_JOINED(w, half, PIECE, ALL, LOWER, UPPER)                                                               \
+/* Vectors of w numbers from two of `half`, and back: BOTH joins them, FIRST and SECOND are the halves. */
+#define DEFINE_JOINED(w, half, PIECE, BOTH, FIRST, SECOND)                                                             \
     typedef REAL JOINED(w) __attribute__((vector_size(w * sizeof(REAL)), may_alias));                                  \
     typedef REAL TYPED(own_##w) __attribute__((vector_size(w * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));      \
     typedef OTHER TYPED(other_##w) __attribute__((vector_size(w * sizeof(OTHER)), aligned(sizeof(OTHER)), may_alias)); \
@@ -308,7 +307,7 @@ INLINE void TYPED(split_1)(char *const *at, ptrdiff_t offset, REAL x, const int 
             return *(const TYPED(own_##w) *)(*at + offset);                                                            \
         PIECE lower = TYPED(join_##half)(at, offset, height, other);                                                   \
         PIECE upper = TYPED(join_##half)(at + half, offset, height, other);                                            \
-        return ALL;                                                                                                    \
+        return BOTH(lower, upper);                                                                                     \
     }                                                                                                                  \
     INLINE void TYPED(split_##w)(char *const *at, ptrdiff_t offset, JOINED(w) x, const int height, const bool other)   \
     {                                                                                                                  \
@@ -317,23 +316,35 @@ INLINE void TYPED(split_1)(char *const *at, ptrdiff_t offset, REAL x, const int 
         else if (height >= w)                                                                                          \
             *(TYPED(own_##w) *)(*at + offset) = x;                                                                     \
         else {                                                                                                         \
-            TYPED(split_##half)(at, offset, LOWER, height, other);                                                     \
-            TYPED(split_##half)(at + half, offset, UPPER, height, other);                                              \
+            TYPED(split_##half)(at, offset, FIRST(x), height, other);                                                  \
+            TYPED(split_##half)(at + half, offset, SECOND(x), height, other);                                          \
         }                                                                                                              \
     }
 
+#define BOTH_2(x, y) ((JOINED(2)){x, y})
+#define BOTH_4(x, y) WHOLE(4, 2, x, y, 0, 1, 2, 3)
+#define BOTH_8(x, y) WHOLE(8, 4, x, y, 0, 1, 2, 3, 4, 5, 6, 7)
+#define BOTH_16(x, y) WHOLE(16, 8, x, y, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#define FIRST_2(x) x[0]
+#define FIRST_4(x) HALF(x, 2, 0, 1)
+#define FIRST_8(x) HALF(x, 4, 0, 1, 2, 3)
+#define FIRST_16(x) HALF(x, 8, 0, 1, 2, 3, 4, 5, 6, 7)
+#define SECOND_2(x) x[1]
+#define SECOND_4(x) HALF(x, 2, 2, 3)
+#define SECOND_8(x) HALF(x, 4, 4, 5, 6, 7)
+#define SECOND_16(x) HALF(x, 8, 8, 9, 10, 11, 12, 13, 14, 15)
+
 #if WIDTH >= 2
-DEFINE_JOINED(2, 1, REAL, ((JOINED(2)){lower, upper}), x[0], x[1])
+DEFINE_JOINED(2, 1, REAL, BOTH_2, FIRST_2, SECOND_2)
 #endif
 #if WIDTH >= 4
-DEFINE_JOINED(4, 2, JOINED(2), WHOLE(4, 2, 0, 1, 2, 3), HALF(2, 0, 1), HALF(2, 2, 3))
+DEFINE_JOINED(4, 2, JOINED(2), BOTH_4, FIRST_4, SECOND_4)
 #endif
 #if WIDTH >= 8
-DEFINE_JOINED(8, 4, JOINED(4), WHOLE(8, 4, 0, 1, 2, 3, 4, 5, 6, 7), HALF(4, 0, 1, 2, 3), HALF(4, 4, 5, 6, 7))
+DEFINE_JOINED(8, 4, JOINED(4), BOTH_8, FIRST_8, SECOND_8)
 #endif
 #if WIDTH >= 16
-DEFINE_JOINED(16, 8, JOINED(8), WHOLE(16, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-              HALF(8, 0, 1, 2, 3, 4, 5, 6, 7), HALF(8, 8, 9, 10, 11, 12, 13, 14, 15))
+DEFINE_JOINED(16, 8, JOINED(8), BOTH_16, FIRST_16, SECOND_16)
 #endif
 
 /* One stage of a transposition: of two vectors, the elements e where e & s is zero, and the others. */
@@ -351,7 +362,7 @@ DEFINE_JOINED(16, 8, JOINED(8), WHOLE(16, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1
              F(11, s), F(12, s), F(13, s), F(14, s), F(15, s))
 #endif
 
-#define STAGE(s)                                                                                                       \
+#define STAGE(v, height, s)                                                                                            \
     if (height > s)                                                                                                    \
         UNROLLED (i, 0, height)                                                                                        \
             if (!(i & s)) {                                                                                            \
@@ -364,16 +375,16 @@ DEFINE_JOINED(16, 8, JOINED(8), WHOLE(16, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1
 INLINE void TYPED(transpose)(V *v, const int height)
 {
 #if WIDTH >= 2
-    STAGE(1)
+    STAGE(v, height, 1)
 #endif
 #if WIDTH >= 4
-    STAGE(2)
+    STAGE(v, height, 2)
 #endif
 #if WIDTH >= 8
-    STAGE(4)
+    STAGE(v, height, 4)
 #endif
 #if WIDTH >= 16
-    STAGE(8)
+    STAGE(v, height, 8)
 #endif
     (void)v, (void)height;
 }
@@ -438,6 +449,18 @@ INLINE void TYPED(store)(char *at, V x, const bool other)
 #undef SHUFFLED
 #undef WHOLE
 #undef HALF
+#undef BOTH_2
+#undef BOTH_4
+#undef BOTH_8
+#undef BOTH_16
+#undef FIRST_2
+#undef FIRST_4
+#undef FIRST_8
+#undef FIRST_16
+#undef SECOND_2
+#undef SECOND_4
+#undef SECOND_8
+#undef SECOND_16
 #undef WORDS
 #undef WORDS_OF_4
 #undef WORDS_OF_8
