@@ -16,6 +16,8 @@ PRELOADED = ("libasan", "libstdc++")  # the second for exceptions of other libra
 TRAP = "-fsanitize-undefined-trap-on-error"  # with messages the kernels take very long to compile
 COMPILERS = re.compile(r"(^|-)(cc|c\+\+|c89|c99|gcc|g\+\+|clang|clang\+\+|tcc|cpp|ld|as)($|[-.])")
 
+os.environ.setdefault("PIP_CONFIG_SETTINGS", "setup-args=-Dinstruction_sets=all")  # what CI builds, wheels too
+
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"  # uv would install the wheel of an older tree from its cache
 
@@ -166,7 +168,7 @@ def _kernels(session: nox.Session, *options: str, **environment: str) -> str:
     session.install("meson>=1.4", "ninja")
     build = session.create_tmp()
     again = ["--wipe"] if Path(build, "meson-private").exists() else []
-    session.run("meson", "setup", build, "-Donly_kernels=true", *again, *options, env=environment)
+    session.run("meson", "setup", build, "-Donly_kernels=true", "-Dinstruction_sets=all", *again, *options, env=environment)
     session.run("meson", "compile", "-C", build)
     return build
 
