@@ -19,7 +19,7 @@ INLINE void NAME(add_row_products)(E sum[SMALL][SMALL], const int rows, const in
 INLINE void NAME(factor_diagonal)(E *t, ptrdiff_t ld, int k, VI *info, const int columns)
 {
     E sum[SMALL][SMALL];
-    NAME(clear)(sum, columns, columns);
+    CLEAR(sum, columns, columns);
     NAME(add_row_products)(sum, columns, columns, t + k * ld, t + k * ld, ld, k);
     UNROLLED (c, 0, columns) {
         E *row = t + (k + c) * ld + k;
@@ -45,7 +45,7 @@ INLINE void NAME(factor_diagonal)(E *t, ptrdiff_t ld, int k, VI *info, const int
 INLINE void NAME(factor_below)(E *t, ptrdiff_t ld, int i, int k, const int rows, const int columns)
 {
     E sum[SMALL][SMALL];
-    NAME(clear)(sum, rows, columns);
+    CLEAR(sum, rows, columns);
     NAME(add_row_products)(sum, rows, columns, t + i * ld, t + k * ld, ld, k);
     UNROLLED (c, 0, columns) {
         const E *above = t + (k + c) * ld + k;
@@ -63,7 +63,7 @@ INLINE void NAME(factor_below)(E *t, ptrdiff_t ld, int i, int k, const int rows,
 INLINE void NAME(invert_lower)(E *t, ptrdiff_t ld, int i, int k, const bool diagonal, const int rows, const int columns)
 {
     E sum[SMALL][SMALL];
-    NAME(clear)(sum, rows, columns);
+    CLEAR(sum, rows, columns);
     if (!diagonal) {
         for (int q = i + rows; q < k; q++)
             UNROLLED (r, 0, rows)
@@ -95,7 +95,7 @@ INLINE void NAME(multiply_rows)(E *t, ptrdiff_t ld, const int m, int i, int k, c
                                 const int columns)
 {
     E sum[SMALL][SMALL];
-    NAME(clear)(sum, rows, columns);
+    CLEAR(sum, rows, columns);
     NAME(add_row_products)(sum, rows, columns, t + i * ld + i + rows, t + k * ld + i + rows, ld, m - (i + rows));
     UNROLLED_DOWN (q, rows - 1, 0)
         UNROLLED (r, 0, q + 1)

@@ -23,7 +23,7 @@ typedef struct {
 INLINE void NAME(above)(E *t, ptrdiff_t ld, int i, int k, const int rows, const int columns)
 {
     E sum[SMALL][SMALL];
-    NAME(clear)(sum, rows, columns);
+    CLEAR(sum, rows, columns);
     NAME(add_products)(sum, rows, columns, t + i * ld, ld, 1, t + k, ld, i);
     UNROLLED (r, 0, rows)
         UNROLLED (c, 0, columns) {
@@ -39,7 +39,7 @@ INLINE void NAME(below)(E *sums, const int ls, const E *t, ptrdiff_t ld, int i, 
                         const int columns)
 {
     E sum[SMALL][SMALL];
-    NAME(clear)(sum, rows, columns);
+    CLEAR(sum, rows, columns);
     NAME(add_products)(sum, rows, columns, t + i * ld, ld, 1, t + k, ld, k);
     UNROLLED (r, 0, rows)
         UNROLLED (c, 0, columns)
@@ -240,7 +240,7 @@ INLINE void NAME(subtract_products)(E *t, ptrdiff_t ld, const E *l, const int ls
                                     const int columns)
 {
     E sum[SMALL][SMALL];
-    NAME(clear)(sum, rows, columns);
+    CLEAR(sum, rows, columns);
     NAME(add_products)(sum, rows, columns, t + i * ld + end - 1, ld, -1, l + (end - 1) * ls, -ls, 8);
     UNROLLED (r, 0, rows)
         UNROLLED (c, 0, columns)
@@ -268,7 +268,7 @@ INLINE void NAME(solve_lower)(const NAME(lu_work) * w, const int m, const bool s
     const int ls = w->ls;
     const int end = m > SMALL && symmetric ? NAME(subtract_far_products)(t, ld, l, ls, m, i, k, rows, columns) : m;
     E sum[SMALL][SMALL], z[SMALL][SMALL];
-    NAME(clear)(sum, rows, columns);
+    CLEAR(sum, rows, columns);
     NAME(add_products)(sum, rows, columns, t + i * ld + end - 1, ld, -1, l + (end - 1) * ls, -ls, end - (k + columns));
     UNROLLED_DOWN (c, columns - 1, 0)
         UNROLLED (r, 0, rows) {

@@ -6,7 +6,7 @@ INLINE void NAME(right_inverse)(E *t, ptrdiff_t ld, const E *inverse_diagonal, i
                                 const int rows, const int columns)
 {
     E sum[SMALL][SMALL], y[SMALL][SMALL];
-    NAME(clear)(sum, rows, columns);
+    CLEAR(sum, rows, columns);
     if (!diagonal) {
         UNROLLED_DOWN (q, columns - 1, 0)
             UNROLLED (r, 0, rows)
@@ -37,7 +37,7 @@ INLINE void NAME(left_inverse)(E *t, ptrdiff_t ld, const E *inverse_diagonal, in
                                const int rows, const int columns)
 {
     E sum[SMALL][SMALL], y[SMALL][SMALL];
-    NAME(clear)(sum, rows, columns);
+    CLEAR(sum, rows, columns);
     if (!diagonal) {
         const int next = i + rows, count = k - next;
         UNROLLED (q, 0, rows)
