@@ -13,7 +13,7 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 ANSWERS = {
     "where a matrix of the user is read into a tile": ("native/kernels/move-inl.h", r"NAME\(read\)\("),
     "where the lanes engine chooses a pivot": ("native/kernels/lanes_lu-inl.h", r"NAME\(panel\)\("),
-    "where the blocked engine chooses a pivot": ("native/kernels/blocked_lu-inl.h", r"NAME\(find_pivot\)\("),
+    "where the blocked engine chooses a pivot": ("native/kernels/blocked_lu-inl.h", r"NAME\(factor_panel\)\("),
     "where the engine is chosen": ("native/loop.c", r"choose_engine\("),
     "where the number of threads is chosen": ("_workers.py", r"def resolve\("),
     "where the loop over the stack is": ("native/loop.c", r"bool stackinv_turn\("),

@@ -240,7 +240,7 @@ cdef bint invert_one(
 
     info = invert_matrix(r, s.structure, s.m, w)
 
-    if info and has_nan(a, s.m, w.ld):      # for which some routines end so: what is no number is not singular
+    if info and has_nan(a, s.m, w.ld):      # some routines return info > 0 for NaN, which does not count as singular
         if rcond:
             rcond[0] = NAN
         write_all(s, at.at[STACKINV_INVERSE], NAN)

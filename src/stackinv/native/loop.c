@@ -60,9 +60,8 @@ struct choice stackinv_choose(const struct stack *s)
     return choice;
 }
 
-/* How many of the matrices, the last ones, are each inverted by all threads together.
-
-   Those that would leave threads without work in the last round, if together they end it sooner than one thread each. */
+/* How many of the matrices, the last ones, are each inverted by all threads together: the n % threads of the last round, if
+   that is faster than one thread each; all, if one takes long. */
 static ptrdiff_t count_together(const struct stack *s, struct choice choice, int threads)
 {
     const double serial = SERIAL_ROWS / (double)s->m, speedup = 1 / (serial + (1 - serial) / threads);

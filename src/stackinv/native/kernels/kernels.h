@@ -9,12 +9,15 @@
 
 #define STACKINV_MOST_LANES 16
 
-/* How general matrices are inverted, symmetric or Hermitian ones, Hermitian positive definite ones, and upper triangular
-   ones. Of the second and third only the lower triangle counts, and the result of the second is symmetric or Hermitian
-   only but for rounding. */
-enum method { STACKINV_LU, STACKINV_SYMMETRIC_LU, STACKINV_CHOLESKY, STACKINV_TRIANGLE, STACKINV_METHODS };
+enum method {
+    STACKINV_LU,           /* any matrix */
+    STACKINV_SYMMETRIC_LU, /* symmetric or Hermitian: reads the lower triangle; the result is so up to rounding */
+    STACKINV_CHOLESKY,     /* Hermitian positive definite: reads the lower triangle */
+    STACKINV_TRIANGLE,     /* upper triangular: reads the upper triangle */
+    STACKINV_METHODS
+};
 
-/* For the second of them. */
+/* Only used with STACKINV_SYMMETRIC_LU. */
 enum symmetry { STACKINV_NONE, STACKINV_SYMMETRIC, STACKINV_HERMITIAN };
 
 /* 1 / (the 1-norm of a matrix times that of its inverse), from both times `unit`, without which they might overflow.

@@ -247,8 +247,8 @@ INLINE void NAME(subtract_products)(E *t, ptrdiff_t ld, const E *l, const int ls
             t[(i + r) * ld + k + c] = NAME(subtract)(t[(i + r) * ld + k + c], sum[r][c]);
 }
 
-/* The same for as many columns as there are to the right but eight or fewer, up to the one that is returned. In Z L = Y
-   most of the right residual comes up, and less from short sums, for symmetric matrices, whose residuals are both. */
+/* As subtract_products, eight columns at a time, until at most eight remain to the right of the block; the first column
+   that is left. Short sums keep the right residual of Z L = Y small, which symmetric results need: theirs are both. */
 NOINLINE int NAME(subtract_far_products)(E *t, ptrdiff_t ld, const E *l, const int ls, int m, int i, int k, int rows,
                                          int columns)
 {

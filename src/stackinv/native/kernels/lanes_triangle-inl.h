@@ -99,8 +99,8 @@ NOINLINE void NAME(invert_large_factor)(const struct tile *tile, int m, ptrdiff_
         NAME(invert_factor)(tile, m, ld, t, inverse_diagonal, left, lines, fetched);
 }
 
-/* How the diagonal of a triangle U rises from its first half to its second, by a pair of its elements; the sum over all
-   pairs is negative if its geometric mean falls by more than a factor of 16.
+/* log(second half / first half of the diagonal of U), what one pair of its elements contributes. The sum over all pairs is
+   negative if the geometric mean falls by more than a factor of 16.
 
    Y U = I, as in trtri, bounds the left residual and leaves the right one to chance from M = 4 on. If the diagonal falls,
    as in factors of ill-conditioned matrices from qr or cholesky, both are small from U Y = I, else it is the left one

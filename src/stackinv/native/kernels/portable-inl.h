@@ -2,7 +2,8 @@
 /* Processors of which nothing is known but what the compiler makes of its vector extensions: vectors of 16 bytes.
 
    Also what such a file is made of: a new one starts as a copy of this. Then a line in meson.build beside it, which chooses
-   the file, and one in builds.c; the numbers in tuning.h, and a run of tests/native/vocabulary.c, which meson does by itself.
+   the file; how to see whether it runs, and a row, in builds.c; the numbers in tuning.h; a run of tests/native/vocabulary.c, which meson
+   does by itself.
 
    Exactly one is included, by vocabulary-inl.h, before all that depends on it. It knows SINGLE; V and VI, in its macros, are
    the vectors of vector-inl.h.
