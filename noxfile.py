@@ -168,7 +168,8 @@ def _kernels(session: nox.Session, *options: str, **environment: str) -> str:
     session.install("meson>=1.4", "ninja")
     build = session.create_tmp()
     again = ["--wipe"] if Path(build, "meson-private").exists() else []
-    session.run("meson", "setup", build, "-Donly_kernels=true", "-Dinstruction_sets=all", *again, *options, env=environment)
+    what = ("-Donly_kernels=true", "-Dinstruction_sets=all")
+    session.run("meson", "setup", build, *what, *again, *options, env=environment)
     session.run("meson", "compile", "-C", build)
     return build
 

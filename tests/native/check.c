@@ -174,7 +174,8 @@ static void check_all(const struct build *build, int first, int last, int step, 
                 for (int how = 0; how < ARRANGEMENTS; how++) {
                     const int precisions = m + how + structure, lanes = build->kernels[type]->lanes;
                     const bool a_single = precisions % 2, inverse_single = precisions / 2 % 2;
-                    struct given g = {.type = type, .structure = structure, .m = m, .threads = threads, .garbage = 0xff};
+                    struct given g = {
+                        .type = type, .structure = structure, .m = m, .threads = threads, .garbage = 0xff};
                     const ptrdiff_t counts[] = {lanes, 1 + (m + how) % lanes};
                     g.engine = STACKINV_LANES;
                     for (int k = 0; k < (threads == 1 ? 2 : 0); k++) { /* in this engine threads share no matrix */

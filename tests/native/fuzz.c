@@ -93,9 +93,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(!(rcond[k] < 0), "rcond is negative", &g);
         invert(&alone, a.at + k * a.step, again.at, &info_again, &rcond_again);
         require(info[k] == info_again, "info depends on neighbours or garbage", &g);
-        require(same(x.at + k * x.step, again.at, g.inverse.single, numbers),
-                "result depends on neighbours or garbage", &g);
-        require(same((char *)(rcond + k), (char *)&rcond_again, false, 1), "rcond depends on neighbours or garbage", &g);
+        require(same(x.at + k * x.step, again.at, g.inverse.single, numbers), "result depends on neighbours or garbage",
+                &g);
+        require(same((char *)(rcond + k), (char *)&rcond_again, false, 1), "rcond depends on neighbours or garbage",
+                &g);
         counted += info[k] != 0;
     }
     require(singular == counted, "the singular ones are miscounted", &g);

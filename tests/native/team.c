@@ -30,7 +30,8 @@ static void take_part(void *argument, int member)
         if (member == 0)
             team_make_room(&work->members);
         if (k == ITEMS - 1) {
-            wait_until(&work->done, ITEMS, &(time_limit){1e300, 0}); /* as the tasks of one matrix wait for each other */
+            wait_until(&work->done, ITEMS,
+                       &(time_limit){1e300, 0}); /* as the tasks of one matrix wait for each other */
             work->results[0] += work->results[1];
         }
     }

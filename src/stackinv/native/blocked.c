@@ -85,8 +85,8 @@ static int count_gathered(const struct stack *s, int threads)
 }
 
 /* Matrices into others, row by row, each number of all of them together. */
-static void copy_across(char *to, ptrdiff_t to_step, struct layout t, const char *from, ptrdiff_t step,
-                        struct layout f, ptrdiff_t count, ptrdiff_t m, int parts)
+static void copy_across(char *to, ptrdiff_t to_step, struct layout t, const char *from, ptrdiff_t step, struct layout f,
+                        ptrdiff_t count, ptrdiff_t m, int parts)
 {
     for (ptrdiff_t i = 0; i < m; i++)
         copy_matrix(to + i * t.row, (struct layout){t.single, t.column, to_step}, from + i * f.row,
@@ -109,8 +109,7 @@ static void gather(const struct stack *s, struct blocked_slot *slot, char *memor
     g->strides[STACKINV_A][0] = g->strides[STACKINV_INVERSE][0] = step;
     g->a = (struct layout){is_single(s->type), m * size, size};
     g->inverse = (struct layout){s->inverse.single, m * inverse_size, inverse_size};
-    copy_across(memory, step, g->a, place.at[STACKINV_A], s->strides[STACKINV_A][0], s->a, count, m,
-                parts_of(s->type));
+    copy_across(memory, step, g->a, place.at[STACKINV_A], s->strides[STACKINV_A][0], s->a, count, m, parts_of(s->type));
 }
 
 /* The inverses of what was gathered to where they go. */
@@ -319,4 +318,5 @@ static void end_together(struct call *call)
     call->singular += end_job(shared_job(call));
 }
 
-const struct engine together_engine = {"together", true, estimate, plan_together, begin_together, end_together, go_on_together};
+const struct engine together_engine = {"together",     true,         estimate,      plan_together,
+                                       begin_together, end_together, go_on_together};

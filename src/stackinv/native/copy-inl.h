@@ -37,8 +37,7 @@ static void COPY(matrix)(TO *to, ptrdiff_t to_row, ptrdiff_t to_column, const FR
     for (ptrdiff_t top = 0; top < height; top += 8)
         for (ptrdiff_t left = 0; left < width; left += 8)
             for (int part = 0; part < parts; part++)
-                COPY(square)
-                ((TO *)((char *)(to + part) + top * to_row + left * to_column), to_row, to_column,
-                 (const FROM *)((const char *)(from + part) + top * row + left * column), row, column,
-                 height - top < 8 ? height - top : 8, width - left < 8 ? width - left : 8);
+                COPY(square)((TO *)((char *)(to + part) + top * to_row + left * to_column), to_row, to_column,
+                             (const FROM *)((const char *)(from + part) + top * row + left * column), row, column,
+                             height - top < 8 ? height - top : 8, width - left < 8 ? width - left : 8);
 }

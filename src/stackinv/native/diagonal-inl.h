@@ -67,8 +67,8 @@ static ptrdiff_t DIAGONAL(invert)(struct call *call, struct slot *slot)
                     info = DIAGONAL(first_zero)(y, m);
                 }
                 if (s->at[STACKINV_RCOND])
-                    rcond = stackinv_rcond(*(double *)place.at[STACKINV_RCOND], DIAGONAL(largest)(x + k * m, m),
-                                           NORM_UNIT);
+                    rcond =
+                        stackinv_rcond(*(double *)place.at[STACKINV_RCOND], DIAGONAL(largest)(x + k * m, m), NORM_UNIT);
                 if (!call->plan.staged)
                     inverse = place.at[STACKINV_INVERSE];
                 if (info || !call->plan.staged)

@@ -61,7 +61,7 @@ static void write_diagonal(const struct stack *s, char *at, const void *from)
 }
 
 #define NUMBER float
-#define MODULUS(x) fabs((double)(x)*NORM_UNIT)
+#define MODULUS(x) fabs((double)(x) * NORM_UNIT)
 #define DIAGONAL(name) s_##name
 #include "diagonal-inl.h"
 #undef NUMBER

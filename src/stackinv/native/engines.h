@@ -36,9 +36,9 @@ struct plan {
     size_t offset[MOST_PIECES]; /* piece after piece; */
     size_t slot;                /* of the engine's slot */
     int unit;                   /* matrices that are inverted at once */
-    ptrdiff_t staged;           /* bytes of results that are copied together to where they go, 0 if each is written there */
-    bool streamed;              /* whether that copy goes past the caches */
-    int gathered;               /* matrices that are gathered at a time, 0 if each is read from where it is */
+    ptrdiff_t staged; /* bytes of results that are copied together to where they go, 0 if each is written there */
+    bool streamed;    /* whether that copy goes past the caches */
+    int gathered;     /* matrices that are gathered at a time, 0 if each is read from where it is */
 };
 
 /* A piece of the memory of each slot: the engine's own number for it, and its bytes. */

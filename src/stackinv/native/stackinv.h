@@ -81,7 +81,7 @@ enum engine_name { STACKINV_LANES, STACKINV_BLOCKED, STACKINV_TOGETHER, STACKINV
 /* What holds for calls that begin from now on. Tests and scripts in bench/ change it. */
 struct settings {
     const struct build *build;
-    int engine;                  /* of matrices that are not diagonal, or -1 for the best */
+    int engine; /* of matrices that are not diagonal, or -1 for the best */
     double turn_seconds;
     double least_shared_seconds; /* below this much work one thread does it */
 };

@@ -114,9 +114,15 @@ static void *help(void *argument)
     return NULL;
 }
 
-static void pool_before_fork(void) { pthread_mutex_lock(&pool_lock); }
+static void pool_before_fork(void)
+{
+    pthread_mutex_lock(&pool_lock);
+}
 
-static void pool_after_fork(void) { pthread_mutex_unlock(&pool_lock); }
+static void pool_after_fork(void)
+{
+    pthread_mutex_unlock(&pool_lock);
+}
 
 static void pool_after_fork_in_child(void)
 {

@@ -30,7 +30,8 @@ static inline ptrdiff_t take(ptrdiff_t *counter, ptrdiff_t amount)
 static inline int take_below(int *counter, int end)
 {
     int before = __atomic_load_n(counter, __ATOMIC_RELAXED);
-    while (before < end && !__atomic_compare_exchange_n(counter, &before, before + 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    while (before < end &&
+           !__atomic_compare_exchange_n(counter, &before, before + 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
     return before < end ? before : end;
 }

@@ -5,7 +5,6 @@
 
 #include <stddef.h>
 
-
 /* to[j][i] = from[i][j]; the strides, in bytes, are those of the first index. */
 static inline void transpose_square(double *to, ptrdiff_t to_stride, const double *from, ptrdiff_t from_stride)
 {
