@@ -129,6 +129,20 @@ INLINE V NAME(rows_of)(int strip)
     return TYPED(all)((REAL)(strip * WIDTH)) + TYPED(lanes)();
 }
 
+/* sum += a y: a column of A, a row of B whose numbers are `step` further on each. */
+INLINE void NAME(add_column)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, const REAL *y, ptrdiff_t ld,
+                             const int strips)
+{
+    E x[TILE_STRIPS];
+    UNROLLED (s, 0, strips)
+        x[s] = a[s * ld];
+    UNROLLED (c, 0, TILE_COLUMNS) {
+        const E z = NAME(broadcast)(y + c * PARTS * WIDTH);
+        UNROLLED (s, 0, strips)
+            sum[s][c] = NAME(add_product)(sum[s][c], x[s], z);
+    }
+}
+
 /* sum = A[:, k..end) B[k..end, :], where a is column 0 of the first strip of A and b element (0, 0) of B. */
 INLINE void NAME(multiply_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, const E *b, ptrdiff_t ld, int k,
                                 const int end, const int strips)
@@ -136,24 +150,17 @@ INLINE void NAME(multiply_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, co
     UNROLLED (s, 0, strips)
         UNROLLED (c, 0, TILE_COLUMNS)
             sum[s][c] = NAME(zero)();
-    while (k < end) {
-        const int lane = (unsigned)k % WIDTH, whole = k - lane + WIDTH, last = whole < end ? whole : end;
-        const E *strip = b + (unsigned)k / WIDTH * ld;
+    const E *strip = b + (unsigned)k / WIDTH * ld, *at = a + k;
+    for (int lane = (unsigned)k % WIDTH; k < end; strip += ld, lane = 0) {
+        const int left = end - k, count = left < WIDTH - lane ? left : WIDTH - lane;
+        const REAL *y = (const REAL *)strip + lane;
 #if defined(__GNUC__)
         for (int line = 0; line < (int)(TILE_COLUMNS * sizeof(E)); line += 64)
             __builtin_prefetch((const char *)(strip + ld) + line);
 #endif
-        for (; k < last; k++) {
-            const REAL *y = (const REAL *)strip + (unsigned)k % WIDTH;
-            E x[TILE_STRIPS];
-            UNROLLED (s, 0, strips)
-                x[s] = a[s * ld + k];
-            UNROLLED (c, 0, TILE_COLUMNS) {
-                const E z = NAME(broadcast)(y + c * PARTS * WIDTH);
-                UNROLLED (s, 0, strips)
-                    sum[s][c] = NAME(add_product)(sum[s][c], x[s], z);
-            }
-        }
+        k += count;
+        for (const E *last = at + count; at < last; at++, y++)
+            NAME(add_column)(sum, at, y, ld, strips);
     }
 }
 
