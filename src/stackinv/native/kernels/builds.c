@@ -32,6 +32,8 @@ static bool avx512_runs(void)
 }
 #endif
 
+struct tuning stackinv_tuning = {.second_cache = 512 << 10, .least_tasks = 24, .most_task_rows = 128};
+
 const struct build stackinv_builds[] = {
 #ifdef STACKINV_AVX512
     {"AVX512",

@@ -25,6 +25,15 @@ static inline double stackinv_rcond(double a_norm, double norm, double unit)
     return rcond > 1 ? 1 : rcond;
 }
 
+/* What suits a machine. No bit of a result depends on it; to be changed only while nothing is calculated. */
+struct tuning {
+    double second_cache; /* bytes of a core's; factors that it holds are read fast enough */
+    int least_tasks;     /* on rows of a large matrix, so that no thread waits long for the last one, */
+    int most_task_rows;  /* but of no more rows, half as many of complex numbers: beyond, little is left to gain */
+};
+
+extern struct tuning stackinv_tuning;
+
 /* Matrices that are inverted at once, one in each lane. Lanes that are left over repeat another one: they read and
    write the same. All matrices are read before a result is written. */
 struct tile {
