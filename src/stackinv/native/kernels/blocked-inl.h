@@ -200,17 +200,20 @@ INLINE void NAME(multiply_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, co
     UNROLLED (s, 0, strips)
         UNROLLED (c, 0, TILE_COLUMNS)
             sum[s][c] = NAME(zero)();
-    const E *strip = b + (unsigned)k / WIDTH * ld, *at = a + k;
-    for (int lane = (unsigned)k % WIDTH; k < end; strip += ld, lane = 0) {
-        const int left = end - k, count = left < WIDTH - lane ? left : WIDTH - lane;
-        const REAL *y = (const REAL *)strip + lane;
+    const E *strip = b + (unsigned)k / WIDTH * ld, *at = a + k, *const last = a + end;
+    const REAL *y = (const REAL *)strip + (unsigned)k % WIDTH;
+    const E *stop = at + smaller(end - k, WIDTH - (unsigned)k % WIDTH); /* the end of the strip */
+    while (at < last) {
 #if defined(__GNUC__)
         for (int line = 0; line < (int)(TILE_COLUMNS * sizeof(E)); line += 64)
             __builtin_prefetch((const char *)(strip + ld) + line);
 #endif
-        k += count;
-        for (const E *last = at + count; at < last; at++, y++)
-            NAME(add_column)(sum, at, y, ld, strips);
+        do
+            NAME(add_column)(sum, at, y++, ld, strips);
+        while (++at != stop);
+        strip += ld;
+        y = (const REAL *)strip;
+        stop = last - at < WIDTH ? last : at + WIDTH;
     }
 }
 
