@@ -19,7 +19,8 @@ static void fill(char *a, const struct call *c, enum structure structure)
         for (int j = 0; j < c->m; j++)
             for (int part = 0; part < parts(c); part++) {
                 const int row = structure == GENERAL ? c->m - 1 - i : i;
-                const double x = number(c->m, row, j, part, structure == HERMITIAN || structure == POSITIVE_DEFINITE, &state);
+                const double x =
+                    number(c->m, row, j, part, structure == HERMITIAN || structure == POSITIVE_DEFINITE, &state);
                 const size_t at = ((size_t)i * c->m + j) * parts(c) + part;
                 if (c->a_single)
                     ((float *)a)[at] = (float)x;
@@ -30,7 +31,8 @@ static void fill(char *a, const struct call *c, enum structure structure)
 
 static int check(int type, enum structure structure, int m)
 {
-    static const struct tuning tunings[] = {{1e9, 24, 128}, {0, 24, 128}, {0, 3, 1 << 20}, {0, 1, 1 << 20}, {0, 1000000, 128}};
+    static const struct tuning tunings[] = {
+        {1e9, 24, 128}, {0, 24, 128}, {0, 3, 1 << 20}, {0, 1, 1 << 20}, {0, 1000000, 128}};
     struct call c = {.type = type, .m = m, .threads = 1, .garbage = 0xff};
     int failures = 0;
     set_structure(&c, structure);

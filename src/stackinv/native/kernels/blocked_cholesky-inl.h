@@ -32,7 +32,8 @@ static void NAME(cholesky_read_block)(const struct matrix *matrix, int block)
 NOINLINE void NAME(subtract_rows)(const NAME(factors) * f, int first, int end, int j, int last)
 {
     for (int strip = j / WIDTH; strip < f->strips; strip += TILE_STRIPS) {
-        const NAME(piece) p = {.first = j, .last = smaller(last, (strip + TILE_STRIPS) * WIDTH), .k = first, .end = end};
+        const NAME(piece)
+            p = {.first = j, .last = smaller(last, (strip + TILE_STRIPS) * WIDTH), .k = first, .end = end};
         NAME(subtract_rows_piece)(f, f->lu + strip * f->ld, p, true, f->strips - strip);
     }
 }
@@ -163,7 +164,8 @@ static bool NAME(cholesky_multiply_rows)(const struct matrix *matrix, int task, 
 #if PARTS == 2 /* real numbers come out the same above and below the diagonal */
         for (int i = r.from; i < r.end; i++)
             for (int j = r.from; j <= i; j++) {
-                REAL *below = NAME(element_at)(r.x, ld, i - r.from, j), *above = NAME(element_at)(r.x, ld, j - r.from, i);
+                REAL *below = NAME(element_at)(r.x, ld, i - r.from, j),
+                     *above = NAME(element_at)(r.x, ld, j - r.from, i);
                 above[0] = below[0];
                 above[WIDTH] = i == j ? 0 : 0 - below[WIDTH];
             }

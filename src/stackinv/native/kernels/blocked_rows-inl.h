@@ -28,7 +28,8 @@ typedef struct {
 
 INLINE NAME(group) NAME(group_of)(const struct matrix *matrix, int task, void *work)
 {
-    NAME(group) g = {.matrix = matrix, .f = NAME(carve)(matrix), .inverse = NAME(carve_inverse)(matrix), .x = (E *)work};
+    NAME(group)
+    g = {.matrix = matrix, .f = NAME(carve)(matrix), .inverse = NAME(carve_inverse)(matrix), .x = (E *)work};
     g.first = task * g.inverse.tiles_a_task;
     g.end = smaller(g.first + g.inverse.tiles_a_task, g.inverse.tiles);
     return g;

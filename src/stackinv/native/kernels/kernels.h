@@ -75,12 +75,12 @@ struct steps {
     size_t (*rows_size)(int m); /* of the workspace for invert_rows, one for each thread */
     void (*count_tasks)(int m, int *blocks, int *row_tasks);
     void (*read_block)(const struct matrix *, int block);
-    void (*update_block)(const struct matrix *, int done, int block);   /* for each block before it, in order; */
-    int (*factor_block)(const struct matrix *, int block);              /* then this; LAPACK's info */
+    void (*update_block)(const struct matrix *, int done, int block); /* for each block before it, in order; */
+    int (*factor_block)(const struct matrix *, int block);            /* then this; LAPACK's info */
     /* Over the rows, after all blocks; the second, if there is one, after all of the first. From a piece on, 0 at the start;
        whether the task is done, else which piece comes next, with the same workspace. */
     bool (*sweeps[2])(const struct matrix *, int row_task, int *piece, void *work);
-    double (*rcond)(const struct matrix *);                             /* after all tasks */
+    double (*rcond)(const struct matrix *); /* after all tasks */
 };
 
 /* Of one type, by method. */
