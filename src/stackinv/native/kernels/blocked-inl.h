@@ -18,9 +18,12 @@
 #define TILE_ROWS (TILE_STRIPS * WIDTH)
 
 /* Long sums of products are taken in stretches of so many, counted from column 0 of the matrix: what a tile of rows brings
-   to a stretch stays in the first cache, 24 KiB, and what a block of columns brings in the second, 128 KiB. */
+   to one stays in the first cache beside what passes through it, and what a block of columns brings, up to 128 KiB, in the
+   second. Processors with AVX-512 have larger first caches, most of them. */
+#define STRETCH_ROWS_BYTES ((VECTOR_BYTES == 64 ? 24 : 18) << 10)
+#define STRETCH_COLUMN_BYTES (2 << 10)
 #define STRETCH                                                                                                        \
-    (smaller((24 << 10) / (TILE_STRIPS * sizeof(E)), (128 << 10) / BLOCK_COLUMNS / (PARTS * sizeof(REAL))) /           \
+    (smaller(STRETCH_ROWS_BYTES / (TILE_STRIPS * sizeof(E)), STRETCH_COLUMN_BYTES / (PARTS * sizeof(REAL))) /          \
      BLOCK_COLUMNS * BLOCK_COLUMNS)
 
 INLINE int smaller(int x, int y)
