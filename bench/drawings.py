@@ -171,7 +171,7 @@ def blocked() -> Drawing:
         ],
     )
 
-    title(836, "3  invert", "groups of 24 rows of A⁻¹ are tasks")
+    title(836, "3  invert", "groups of rows of A⁻¹ are tasks")
     for group in range(6):
         drawing.box(738, 60 + group * 34, 196, 30, THREADS[group % 2], 0.75 if group < 3 else 0.25)
         drawing.text(836, 80 + group * 34, "Y U = I, X L = Y, columns in order" if group < 3 else "", 11)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The loop over the stack: which engine, memory, who does what, turns. */
+#include "caches.h"
 #include "engines.h"
 #include "tuning.h"
 
@@ -22,6 +23,7 @@ void stackinv_prepare(void)
     while (!build->runs_here())
         build++;
     stackinv_settings.build = build;
+    stackinv_tuning.second_cache = (double)cache_bytes(2);
     pool_prepare();
 }
 

@@ -10,21 +10,54 @@
    what the blocks before it contribute when its own turn comes, and no finished block changes any more: so a block can
    be worked on while others still read those before it. The rows of the inverse are then independent of each other.
 
-   This is what the methods have in common; blocked_lu-inl.h, blocked_cholesky-inl.h and blocked_triangle-inl.h are the methods. */
+   This is the layout, products, and what moves numbers in and out; blocked_rows-inl.h what is done with factors, a group of
+   rows at a time; blocked_lu-inl.h, blocked_symmetric-inl.h, blocked_cholesky-inl.h and blocked_triangle-inl.h are the methods. */
 
 #define BLOCK_COLUMNS 64
+/* A tile is as high as there are registers for. */
+#define TILE_ROWS (TILE_STRIPS * WIDTH)
 
-/* What the pieces work on, carved out of the caller's memory. */
+/* Long sums of products are taken in stretches of so many, counted from column 0 of the matrix: what a tile of rows brings
+   to one stays in the first cache beside what passes through it, and what a block of columns brings, up to 128 KiB, in the
+   second. Processors with AVX-512 have larger first caches, most of them. */
+#define STRETCH_ROWS_BYTES ((VECTOR_BYTES == 64 ? 24 : 18) << 10)
+#define STRETCH_COLUMN_BYTES (2 << 10)
+#define STRETCH                                                                                                        \
+    (smaller(STRETCH_ROWS_BYTES / (TILE_STRIPS * sizeof(E)), STRETCH_COLUMN_BYTES / (PARTS * sizeof(REAL))) /          \
+     BLOCK_COLUMNS * BLOCK_COLUMNS)
+
+INLINE int smaller(int x, int y)
+{
+    return x < y ? x : y;
+}
+INLINE int larger(int x, int y)
+{
+    return x > y ? x : y;
+}
+
+/* Columns first to last - 1 of some rows, and k to end - 1 of the products that they take. */
+typedef struct {
+    int first, last, k, end;
+    bool near; /* whether the products reach into the columns themselves, which are then done */
+} NAME(piece);
+
+/* The factors of a matrix, carved out of the caller's memory. */
 typedef struct {
     int m, strips, columns; /* columns are padded to whole tiles */
-    int blocks, row_tasks;
+    int blocks, stretches;
     ptrdiff_t ld;           /* from strip to strip */
-    E *lu;                  /* the factors, or the one there is */
-    E *v;                   /* the inverse of the upper factor, where it is kept whole */
+    E *lu;                  /* both factors, or the one there is */
     REAL *inverse_diagonal; /* of U, or of L */
-    REAL *a_sums, *sums;    /* of moduli by column: of the matrix, by block; of the inverse, by task */
+    REAL *a_sums;           /* of moduli of the matrix, by block and column */
     int *pivots;
 } NAME(factors);
+
+/* What comes of them. */
+typedef struct {
+    int tiles, tiles_a_task;
+    E *v;       /* the inverse of a factor, where it is kept whole */
+    REAL *sums; /* of moduli of the inverse, by tile and column */
+} NAME(inverse);
 
 static NAME(factors) NAME(describe)(int m)
 {
@@ -32,62 +65,82 @@ static NAME(factors) NAME(describe)(int m)
     f.strips = (m + WIDTH - 1) / WIDTH;
     f.columns = (m + PANEL_COLUMNS - 1) / PANEL_COLUMNS * PANEL_COLUMNS;
     f.blocks = (m + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
-    f.row_tasks = (m + TILE_STRIPS * WIDTH - 1) / (TILE_STRIPS * WIDTH);
+    f.stretches = (m + STRETCH - 1) / STRETCH;
     f.ld = f.columns | 1; /* an odd number keeps columns from falling into few sets of the cache */
     return f;
 }
 
-static void NAME(count_tasks)(int m, int *blocks, int *row_tasks)
+/* How many tiles of rows go through the factors together. More of them read the factors less often; what is in the second
+   cache is read fast enough, few tasks leave threads idle at the end, and beyond some rows little is left to gain. */
+static int NAME(tiles_together)(int m)
 {
-    const NAME(factors) f = NAME(describe)(m);
-    *blocks = f.blocks;
-    *row_tasks = f.row_tasks;
+    const int rows = smaller(m / stackinv_tuning.least_tasks, stackinv_tuning.most_task_rows / PARTS);
+    if ((double)m * m * sizeof(REAL) * PARTS <= stackinv_tuning.second_cache || rows < TILE_ROWS)
+        return 1;
+    return rows / TILE_ROWS;
 }
 
-/* Bytes of the factors if `squares` of them are as large as the matrix; their pieces are at `memory`, if it is given. */
-static size_t NAME(lay_out)(NAME(factors) * f, int squares, void *memory)
+static NAME(inverse) NAME(describe_inverse)(int m)
+{
+    return (NAME(inverse)){.tiles = (m + TILE_ROWS - 1) / TILE_ROWS, .tiles_a_task = NAME(tiles_together)(m)};
+}
+
+static void NAME(count_tasks)(int m, int *blocks, int *row_tasks)
+{
+    const NAME(inverse) inverse = NAME(describe_inverse)(m);
+    *blocks = NAME(describe)(m).blocks;
+    *row_tasks = (inverse.tiles + inverse.tiles_a_task - 1) / inverse.tiles_a_task;
+}
+
+/* Bytes of both if `squares` triangles are kept in squares of their own; their pieces are at `memory`, if it is given. */
+static size_t NAME(lay_out)(NAME(factors) * f, NAME(inverse) * inverse, int squares, void *memory)
 {
     const size_t line = f->columns * sizeof(REAL), square = f->columns / WIDTH * f->ld * sizeof(E);
     char *at = (char *)memory;
     f->inverse_diagonal = (REAL *)at;
     f->a_sums = (REAL *)(at += line * PARTS);
-    f->sums = (REAL *)(at += line * f->blocks);
-    f->pivots = (int *)(at += line * f->row_tasks);
+    inverse->sums = (REAL *)(at += line * f->blocks);
+    f->pivots = (int *)(at += line * inverse->tiles);
     at += f->columns * sizeof(int);
     at += -(at - (char *)memory) & 63;
     f->lu = (E *)at;
-    f->v = (E *)(at + square);
+    inverse->v = (E *)(at + square);
     return at - (char *)memory + squares * square;
 }
 
 static size_t NAME(one_factor_size)(int m)
 {
     NAME(factors) f = NAME(describe)(m);
-    return NAME(lay_out)(&f, 1, NULL);
+    NAME(inverse) inverse = NAME(describe_inverse)(m);
+    return NAME(lay_out)(&f, &inverse, 1, NULL);
 }
 
 static size_t NAME(two_factors_size)(int m)
 {
     NAME(factors) f = NAME(describe)(m);
-    return NAME(lay_out)(&f, 2, NULL);
+    NAME(inverse) inverse = NAME(describe_inverse)(m);
+    return NAME(lay_out)(&f, &inverse, 2, NULL);
 }
 
 static NAME(factors) NAME(carve)(const struct matrix *matrix)
 {
     NAME(factors) f = NAME(describe)(matrix->m);
-    NAME(lay_out)(&f, 0, matrix->factors);
+    NAME(inverse) inverse = NAME(describe_inverse)(matrix->m);
+    NAME(lay_out)(&f, &inverse, 0, matrix->factors);
     return f;
+}
+
+static NAME(inverse) NAME(carve_inverse)(const struct matrix *matrix)
+{
+    NAME(factors) f = NAME(describe)(matrix->m);
+    NAME(inverse) inverse = NAME(describe_inverse)(matrix->m);
+    NAME(lay_out)(&f, &inverse, 0, matrix->factors);
+    return inverse;
 }
 
 static size_t NAME(rows_size)(int m)
 {
-    return TILE_STRIPS * (size_t)NAME(describe)(m).ld * sizeof(E);
-}
-
-/* Whether a task leaves off before this piece of it. Each call does one piece at least. */
-INLINE bool NAME(leaves_off)(const struct matrix *matrix, int piece, int first)
-{
-    return piece > first && matrix->pause && matrix->pause(matrix->clock);
+    return NAME(describe_inverse)(m).tiles_a_task * TILE_STRIPS * (size_t)NAME(describe)(m).ld * sizeof(E);
 }
 
 /* Element (i, j), with its imaginary part WIDTH further on. */
@@ -129,6 +182,20 @@ INLINE V NAME(rows_of)(int strip)
     return TYPED(all)((REAL)(strip * WIDTH)) + TYPED(lanes)();
 }
 
+/* sum += a y: a column of A, a row of B whose numbers are `step` further on each. */
+INLINE void NAME(add_column)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, const REAL *y, ptrdiff_t ld,
+                             const int strips)
+{
+    E x[TILE_STRIPS];
+    UNROLLED (s, 0, strips)
+        x[s] = a[s * ld];
+    UNROLLED (c, 0, TILE_COLUMNS) {
+        const E z = NAME(broadcast)(y + c * PARTS * WIDTH);
+        UNROLLED (s, 0, strips)
+            sum[s][c] = NAME(add_product)(sum[s][c], x[s], z);
+    }
+}
+
 /* sum = A[:, k..end) B[k..end, :], where a is column 0 of the first strip of A and b element (0, 0) of B. */
 INLINE void NAME(multiply_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, const E *b, ptrdiff_t ld, int k,
                                 const int end, const int strips)
@@ -136,24 +203,20 @@ INLINE void NAME(multiply_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, co
     UNROLLED (s, 0, strips)
         UNROLLED (c, 0, TILE_COLUMNS)
             sum[s][c] = NAME(zero)();
-    while (k < end) {
-        const int lane = (unsigned)k % WIDTH, whole = k - lane + WIDTH, last = whole < end ? whole : end;
-        const E *strip = b + (unsigned)k / WIDTH * ld;
+    const E *strip = b + (unsigned)k / WIDTH * ld, *at = a + k, *const last = a + end;
+    const REAL *y = (const REAL *)strip + (unsigned)k % WIDTH;
+    const E *stop = at + smaller(end - k, WIDTH - (unsigned)k % WIDTH); /* the end of the strip */
+    while (at < last) {
 #if defined(__GNUC__)
         for (int line = 0; line < (int)(TILE_COLUMNS * sizeof(E)); line += 64)
             __builtin_prefetch((const char *)(strip + ld) + line);
 #endif
-        for (; k < last; k++) {
-            const REAL *y = (const REAL *)strip + (unsigned)k % WIDTH;
-            E x[TILE_STRIPS];
-            UNROLLED (s, 0, strips)
-                x[s] = a[s * ld + k];
-            UNROLLED (c, 0, TILE_COLUMNS) {
-                const E z = NAME(broadcast)(y + c * PARTS * WIDTH);
-                UNROLLED (s, 0, strips)
-                    sum[s][c] = NAME(add_product)(sum[s][c], x[s], z);
-            }
-        }
+        do
+            NAME(add_column)(sum, at, y++, ld, strips);
+        while (++at != stop);
+        strip += ld;
+        y = (const REAL *)strip;
+        stop = last - at < WIDTH ? last : at + WIDTH;
     }
 }
 
@@ -177,16 +240,57 @@ INLINE void NAME(multiply_rows_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *
     }
 }
 
-#define STRIPS(strips, CALL)                                                                                           \
+/* FUNCTION(..., strips) with a constant number of strips. */
+#define STRIPS(strips, FUNCTION, ...)                                                                                  \
     do {                                                                                                               \
-        if ((strips) >= TILE_STRIPS) {                                                                                 \
-            CALL(TILE_STRIPS);                                                                                         \
-        } else if ((strips) == 1) {                                                                                    \
-            CALL(1);                                                                                                   \
-        } else {                                                                                                       \
-            CALL((TILE_STRIPS > 2 ? 2 : 1));                                                                           \
-        }                                                                                                              \
+        if ((strips) >= TILE_STRIPS)                                                                                   \
+            FUNCTION(__VA_ARGS__, TILE_STRIPS);                                                                        \
+        else if ((strips) == 1)                                                                                        \
+            FUNCTION(__VA_ARGS__, 1);                                                                                  \
+        else                                                                                                           \
+            FUNCTION(__VA_ARGS__, (TILE_STRIPS > 2 ? 2 : 1));                                                          \
     } while (0)
+
+/* From some columns of the rows x, of which they are column 0, subtract the products of the rows with B. */
+INLINE void NAME(subtract_tile)(const NAME(factors) * f, E *x, const NAME(piece) * p, int j, const int strips)
+{
+    E sum[TILE_STRIPS][TILE_COLUMNS];
+    NAME(multiply_tile)(sum, x, f->lu + j, f->ld, p->k, p->end, strips);
+    UNROLLED (s, 0, strips)
+        UNROLLED (c, 0, TILE_COLUMNS) {
+            E *at = x + s * f->ld + j + c;
+            *at = NAME(subtract)(*at, sum[s][c]);
+        }
+}
+
+/* A tile of rows, or less: subtract the products of a piece, which are of its own columns and of those of the factors. */
+NOINLINE void NAME(subtract_piece)(const NAME(factors) * f, E *x, NAME(piece) p, int strips)
+{
+    for (int j = p.first; j < p.last && p.k < p.end; j += TILE_COLUMNS)
+        STRIPS(strips, NAME(subtract_tile), f, x, &p, j);
+}
+
+INLINE void NAME(subtract_rows_tile)(const NAME(factors) * f, E *x, const NAME(piece) * p, int j, const bool conjugate,
+                                     const int strips)
+{
+    E sum[TILE_STRIPS][TILE_COLUMNS];
+    NAME(multiply_rows_tile)(sum, x, NAME(element_at)(f->lu, f->ld, j, 0), f->ld, p->k, p->end, strips, conjugate);
+    UNROLLED (s, 0, strips)
+        UNROLLED (c, 0, TILE_COLUMNS) {
+            E *at = x + s * f->ld + j + c;
+            *at = NAME(subtract)(*at, sum[s][c]);
+        }
+}
+
+/* The same for products with rows of the factors. */
+NOINLINE void NAME(subtract_rows_piece)(const NAME(factors) * f, E *x, NAME(piece) p, bool conjugate, int strips)
+{
+    for (int j = p.first; j < p.last && p.k < p.end; j += TILE_COLUMNS)
+        if (PARTS == 2 && conjugate)
+            STRIPS(strips, NAME(subtract_rows_tile), f, x, &p, j, true);
+        else
+            STRIPS(strips, NAME(subtract_rows_tile), f, x, &p, j, false);
+}
 
 /* WIDTH rows of the user's matrix, or of its transpose, from row i and column j on, to or from a strip; rows beyond the
    last are its copies. */
@@ -282,188 +386,18 @@ INLINE void NAME(fetch_lines)(const char **at, const char *end, int lines, const
 #endif
 }
 
-/* What a task on rows fetches early: its part of the next matrix, and its rows of the result. */
-typedef struct {
-    const char *next, *next_end, *result, *result_end;
-    int next_lines, result_lines; /* for each tile */
-} NAME(fetches);
-
-INLINE NAME(fetches)
-    NAME(plan_fetches)(const NAME(factors) * f, const struct matrix *matrix, int task, int tiles, int result_tiles)
-{
-    const ptrdiff_t share = matrix->fetch_next / f->row_tasks, rows = TILE_STRIPS * WIDTH;
-    NAME(fetches) fetches;
-    fetches.next = matrix->next + task * share;
-    fetches.next_end = fetches.next + share;
-    fetches.result = fetches.result_end = matrix->out + task * rows * matrix->out_row;
-    if (matrix->fetch_out && (task + 1) * rows <= f->m)
-        fetches.result_end += rows * matrix->out_row;
-    fetches.next_lines = (int)(share / 64) / tiles + 1;
-    fetches.result_lines = (int)((fetches.result_end - fetches.result) / 64) / result_tiles + 1;
-    return fetches;
-}
-
-/* Columns j.. of the rows y that solve Y U = I, from those before. `from` is the first row; rows beyond the last are its
-   copies. */
-INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, E *y, int from, int j, const int strips)
-{
-    const bool diagonal = j < from + strips * WIDTH;
-    const int end = f->m - j < TILE_COLUMNS ? f->m - j : TILE_COLUMNS;
-    E sum[TILE_STRIPS][TILE_COLUMNS];
-    V row[TILE_STRIPS];
-    NAME(multiply_tile)(sum, y, f->lu + j, f->ld, from, j, strips);
-    UNROLLED (s, 0, strips) {
-        const V rows = NAME(rows_of)(from / WIDTH + s), last = TYPED(all)((REAL)(f->m - 1));
-        row[s] = TYPED(select)(TYPED(greater)(rows, last), last, rows);
-        UNROLLED (c, 0, TILE_COLUMNS)
-            sum[s][c] = NAME(subtract)(NAME(zero)(), sum[s][c]);
-    }
-    UNROLLED (c, 0, TILE_COLUMNS)
-        if (c < end) {
-            const E inverse = NAME(broadcast_from)(f->inverse_diagonal + (j + c) * PARTS, 1);
-            const V column = TYPED(all)((REAL)(j + c));
-            UNROLLED (q, 0, c) {
-                const E u = NAME(broadcast)(NAME(element_at)(f->lu, f->ld, j + q, j + c));
-                UNROLLED (s, 0, strips)
-                    sum[s][c] = NAME(subtract_product)(sum[s][c], sum[s][q], u);
-            }
-            UNROLLED (s, 0, strips) {
-                sum[s][c] = NAME(multiply)(sum[s][c], inverse);
-                if (diagonal) {
-                    sum[s][c] = NAME(select)(TYPED(equal)(row[s], column), inverse, sum[s][c]);
-                    sum[s][c] = NAME(select)(TYPED(greater)(row[s], column), NAME(zero)(), sum[s][c]);
-                }
-                y[s * f->ld + j + c] = sum[s][c];
-            }
-        }
-}
-
-/* Rows of Y, a block of columns after the other; whether there are all. */
-INLINE bool NAME(invert_upper_rows)(const NAME(factors) * f, const struct matrix *matrix, int task, int *piece, E *y,
-                                    NAME(fetches) * fetches, const bool fetch_result)
-{
-    const int from = task * TILE_STRIPS * WIDTH, start = from / TILE_COLUMNS * TILE_COLUMNS;
-    const int rest = f->strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
-#define INVERT_UPPER_TILE(strips)                                                                                      \
-    NAME(fetch_lines)(&fetches->next, fetches->next_end, fetches->next_lines, false);                                  \
-    if (fetch_result)                                                                                                  \
-        NAME(fetch_lines)(&fetches->result, fetches->result_end, fetches->result_lines, true);                         \
-    NAME(invert_upper_tile)(f, y, from, j, strips)
-    for (const int before = *piece; *piece < f->blocks - start / BLOCK_COLUMNS; ++*piece) {
-        const int first = (start / BLOCK_COLUMNS + *piece) * BLOCK_COLUMNS, last = first + BLOCK_COLUMNS;
-        if (NAME(leaves_off)(matrix, *piece, before))
-            return false;
-        for (int j = first < start ? start : first; j < f->m && j < last; j += TILE_COLUMNS)
-            STRIPS(strips, INVERT_UPPER_TILE);
-    }
-#undef INVERT_UPPER_TILE
-    return true;
-}
-
-/* Columns j.. of the rows w that solve W L = I, from those behind, for the L of Cholesky's method or for U^T. `from` is
-   the first row; rows beyond the last are its copies. */
-INLINE void NAME(invert_lower_tile)(const NAME(factors) * f, E *w, int from, int j, const int strips,
-                                    const bool of_upper)
-{
-    const int end = from + strips * WIDTH < f->m ? from + strips * WIDTH : f->m;
-    const int columns = f->m - j < TILE_COLUMNS ? f->m - j : TILE_COLUMNS;
-    E sum[TILE_STRIPS][TILE_COLUMNS];
-    V row[TILE_STRIPS];
-    if (of_upper)
-        NAME(multiply_rows_tile)(sum, w, NAME(element_at)(f->lu, f->ld, j, 0), f->ld, j + TILE_COLUMNS, end, strips,
-                                 false);
-    else
-        NAME(multiply_tile)(sum, w, f->lu + j, f->ld, j + TILE_COLUMNS, end, strips);
-    UNROLLED (s, 0, strips) {
-        const V rows = NAME(rows_of)(from / WIDTH + s), last = TYPED(all)((REAL)(f->m - 1));
-        row[s] = TYPED(select)(TYPED(greater)(rows, last), last, rows);
-    }
-    UNROLLED_DOWN (c, TILE_COLUMNS - 1, 0)
-        if (c < columns) {
-            const E inverse = NAME(broadcast_from)(f->inverse_diagonal + (j + c) * PARTS, 1);
-            const V column = TYPED(all)((REAL)(j + c));
-            UNROLLED (q, c + 1, TILE_COLUMNS)
-                if (q < columns) {
-                    const REAL *at = of_upper ? NAME(element_at)(f->lu, f->ld, j + c, j + q)
-                                              : NAME(element_at)(f->lu, f->ld, j + q, j + c);
-                    const E l = NAME(broadcast)(at);
-                    UNROLLED (s, 0, strips)
-                        sum[s][c] = NAME(add_product)(sum[s][c], w[s * f->ld + j + q], l);
-                }
-            UNROLLED (s, 0, strips) {
-                E x = NAME(subtract)(NAME(zero)(), sum[s][c]);
-                x = of_upper ? NAME(multiply)(x, inverse) : NAME(scale)(x, inverse.re);
-                if (j + TILE_COLUMNS > from) {
-                    x = NAME(select)(TYPED(equal)(row[s], column), inverse, x);
-                    x = NAME(select)(TYPED(greater)(column, row[s]), NAME(zero)(), x);
-                }
-                w[s * f->ld + j + c] = x;
-            }
-        }
-}
-
-/* Rows of W, a block of columns after the other, the last one first; whether there are all. */
-INLINE bool NAME(invert_lower_rows)(const NAME(factors) * f, const struct matrix *matrix, int task, int *piece, E *w,
-                                    const bool of_upper)
-{
-    const int from = task * TILE_STRIPS * WIDTH;
-    const int rest = f->strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
-    const int end = from + strips * WIDTH < f->m ? from + strips * WIDTH : f->m;
-    const int blocks = (end + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
-#define INVERT_LOWER_TILE(strips) NAME(invert_lower_tile)(f, w, from, j, strips, of_upper)
-    for (const int before = *piece; *piece < blocks; ++*piece) {
-        const int first = (blocks - 1 - *piece) * BLOCK_COLUMNS;
-        const int last = (first + BLOCK_COLUMNS < end ? first + BLOCK_COLUMNS : end) - 1;
-        if (NAME(leaves_off)(matrix, *piece, before))
-            return false;
-        for (int j = last / TILE_COLUMNS * TILE_COLUMNS; j >= first; j -= TILE_COLUMNS)
-            STRIPS(strips, INVERT_LOWER_TILE);
-    }
-#undef INVERT_LOWER_TILE
-    return true;
-}
-
-/* Columns of Y from U Y = I, as the rows of W = Y^T; whether there are all. */
-NOINLINE bool NAME(invert_upper_columns)(const NAME(factors) * f, const struct matrix *matrix, int task, int *piece,
-                                         E *w)
-{
-    return NAME(invert_lower_rows)(f, matrix, task, piece, w, true);
-}
-
-/* Rows of W become columns of V = W^H, or of V = W^T. */
-INLINE void NAME(keep_columns)(const NAME(factors) * f, int task, const E *w, const bool conjugate)
-{
-    const int from = task * TILE_STRIPS * WIDTH;
-    const int rest = f->strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
-    const int end = from + strips * WIDTH;
-    for (int s = 0; s < strips; s++)
-        for (int j = 0; j < end; j += WIDTH) {
-            V part[PARTS][WIDTH];
-            UNROLLED (e, 0, WIDTH) {
-                const E x = w[s * f->ld + (j + e < f->m ? j + e : f->m - 1)]; /* rows beyond the last are its copies */
-                const E y = conjugate ? NAME(conjugate)(x) : x;
-                UNROLLED (p, 0, PARTS)
-                    part[p][e] = ((const V *)&y)[p];
-            }
-            UNROLLED (p, 0, PARTS)
-                TYPED(transpose)(part[p], WIDTH);
-            UNROLLED (e, 0, WIDTH)
-                UNROLLED (p, 0, PARTS)
-                    ((V *)(f->v + j / WIDTH * f->ld + from + s * WIDTH + e))[p] = part[p][e];
-        }
-}
-
-/* 1 / (the 1-norm of the matrix times that of its inverse), from the sums of all tasks. */
+/* 1 / (the 1-norm of the matrix times that of its inverse), from the sums of all tiles. */
 static double NAME(blocked_rcond)(const struct matrix *matrix)
 {
     const NAME(factors) factors = NAME(carve)(matrix), *f = &factors;
+    const NAME(inverse) inverse = NAME(carve_inverse)(matrix);
     double a_norm = 0, norm = 0;
     for (int j = 0; j < f->m; j++) {
         REAL a_sum = 0, sum = 0;
         for (int block = 0; block < f->blocks; block++)
             a_sum += f->a_sums[(ptrdiff_t)block * f->columns + j];
-        for (int task = 0; task < f->row_tasks; task++)
-            sum += f->sums[(ptrdiff_t)task * f->columns + j];
+        for (int tile = 0; tile < inverse.tiles; tile++)
+            sum += inverse.sums[(ptrdiff_t)tile * f->columns + j];
         norm = sum > norm || sum != sum ? sum : norm;
         a_norm = a_sum > a_norm || a_sum != a_sum ? a_sum : a_norm;
     }

@@ -9,7 +9,7 @@
 static void NAME(cholesky_read_block)(const struct matrix *matrix, int block)
 {
     const NAME(factors) f = NAME(carve)(matrix);
-    const int j = block * BLOCK_COLUMNS, end = j + BLOCK_COLUMNS < f.m ? j + BLOCK_COLUMNS : f.m;
+    const int j = block * BLOCK_COLUMNS, end = smaller(j + BLOCK_COLUMNS, f.m);
     REAL *sums = f.a_sums + (ptrdiff_t)block * f.columns;
     for (int strip = j / WIDTH; strip < f.strips; strip++)
         NAME(read_rows)(f.lu + strip * f.ld + j, matrix, strip * WIDTH, j, end - j, false);
@@ -28,33 +28,21 @@ static void NAME(cholesky_read_block)(const struct matrix *matrix, int block)
     }
 }
 
-INLINE void NAME(subtract_rows_tile)(const NAME(factors) * f, int strip, int first, int end, int j, const int strips)
-{
-    E sum[TILE_STRIPS][TILE_COLUMNS];
-    NAME(multiply_rows_tile)(sum, f->lu + strip * f->ld, NAME(element_at)(f->lu, f->ld, j, 0), f->ld, first, end,
-                             strips, true);
-    UNROLLED (s, 0, strips)
-        UNROLLED (c, 0, TILE_COLUMNS) {
-            E *at = f->lu + (strip + s) * f->ld + j + c;
-            *at = NAME(subtract)(*at, sum[s][c]);
-        }
-}
-
 /* Subtract what the finished columns first to end - 1 contribute to the columns j to last - 1. */
 NOINLINE void NAME(subtract_rows)(const NAME(factors) * f, int first, int end, int j, int last)
 {
-#define SUBTRACT_ROWS_TILE(strips) NAME(subtract_rows_tile)(f, strip, first, end, n, strips)
-    for (int strip = j / WIDTH; strip < f->strips; strip += TILE_STRIPS)
-        for (int n = j; n < last && n < (strip + TILE_STRIPS) * WIDTH; n += TILE_COLUMNS)
-            STRIPS(f->strips - strip, SUBTRACT_ROWS_TILE);
-#undef SUBTRACT_ROWS_TILE
+    for (int strip = j / WIDTH; strip < f->strips; strip += TILE_STRIPS) {
+        const NAME(piece)
+            p = {.first = j, .last = smaller(last, (strip + TILE_STRIPS) * WIDTH), .k = first, .end = end};
+        NAME(subtract_rows_piece)(f, f->lu + strip * f->ld, p, true, f->strips - strip);
+    }
 }
 
 static void NAME(cholesky_update_block)(const struct matrix *matrix, int done, int block)
 {
     const NAME(factors) f = NAME(carve)(matrix);
     const int first = done * BLOCK_COLUMNS, j = block * BLOCK_COLUMNS;
-    const int last = j + BLOCK_COLUMNS < f.columns ? j + BLOCK_COLUMNS : f.columns;
+    const int last = smaller(j + BLOCK_COLUMNS, f.columns);
     NAME(subtract_rows)(&f, first, first + BLOCK_COLUMNS, j, last);
 }
 
@@ -101,7 +89,7 @@ static int NAME(cholesky_factor_block)(const struct matrix *matrix, int block)
 {
     const NAME(factors) f = NAME(carve)(matrix);
     const int first = block * BLOCK_COLUMNS;
-    const int last = first + BLOCK_COLUMNS < f.columns ? first + BLOCK_COLUMNS : f.columns;
+    const int last = smaller(first + BLOCK_COLUMNS, f.columns);
     int info = 0;
     for (int j = first; j < last && info == 0; j += PANEL_COLUMNS) {
         if (j > first)
@@ -114,67 +102,90 @@ static int NAME(cholesky_factor_block)(const struct matrix *matrix, int block)
 /* Rows of W, once all columns are factored. */
 static bool NAME(cholesky_invert_rows)(const struct matrix *matrix, int task, int *piece, void *work)
 {
-    const NAME(factors) f = NAME(carve)(matrix);
-    if (!NAME(invert_lower_rows)(&f, matrix, task, piece, (E *)work, false))
+    const NAME(group) g = NAME(group_of)(matrix, task, work);
+    if (!NAME(invert_lower_rows)(&g, piece, false))
         return false;
-    NAME(keep_columns)(&f, task, (const E *)work, true);
+    NAME(keep_columns)(&g, true);
     return true;
 }
 
-INLINE void NAME(multiply_v_tile)(const NAME(factors) * f, E *x, int from, int j, const int strips)
+INLINE void NAME(multiply_v_tile)(const NAME(group) * g, const NAME(rows) * r, const NAME(piece) * p, int j,
+                                  const int strips)
 {
+    const ptrdiff_t ld = g->f.ld;
+    const E *v = g->inverse.v;
     E sum[TILE_STRIPS][TILE_COLUMNS];
-    NAME(multiply_rows_tile)(sum, f->v + from / WIDTH * f->ld, NAME(element_at)(f->v, f->ld, j, 0), f->ld, from, f->m,
-                             strips, true);
+    NAME(multiply_rows_tile)(sum, v + r->from / WIDTH * ld, (const REAL *)(v + j / WIDTH * ld) + j % WIDTH, ld, p->k,
+                             p->end, strips, true);
     UNROLLED (s, 0, strips)
-        UNROLLED (c, 0, TILE_COLUMNS)
-            x[s * f->ld + j + c] = sum[s][c];
+        UNROLLED (c, 0, TILE_COLUMNS) {
+            E *at = r->x + s * ld + j + c;
+            *at = NAME(add)(*at, sum[s][c]);
+        }
+}
+
+/* Rows of the lower triangle of V V^H; whether there are all. */
+INLINE bool NAME(multiply_v)(const NAME(group) * g, int *number)
+{
+    const NAME(factors) *f = &g->f;
+    const int portions = g->end * TILE_ROWS / TILE_COLUMNS + 1;
+    NAME(fetches) fetches = NAME(plan_fetches)(g, portions, portions);
+    if (*number == 0)
+        NAME(clear_rows)(g);
+    for (bool begun = false; *number < NAME(count_pieces)(f); ++*number, begun = true) {
+        const int first = *number / f->stretches * BLOCK_COLUMNS, k = *number % f->stretches * STRETCH;
+        if (first >= g->end * TILE_ROWS)
+            break;
+        if (NAME(leaves_off)(g->matrix, begun))
+            return false;
+        EACH_TILE (g, r) {
+            const NAME(piece) p = {.first = first,
+                                   .last = smaller(first + BLOCK_COLUMNS, r.end),
+                                   .k = larger(k, r.from),
+                                   .end = smaller(k + STRETCH, f->m)};
+            for (int j = p.first; j < p.last && p.k < p.end; j += TILE_COLUMNS) {
+                NAME(fetch_early)(&fetches, true);
+                STRIPS(r.strips, NAME(multiply_v_tile), g, &r, &p, j);
+            }
+        }
+    }
+    return true;
 }
 
 /* Rows of the lower triangle of the inverse, once there is all of V, and columns of the upper one. */
 static bool NAME(cholesky_multiply_rows)(const struct matrix *matrix, int task, int *piece, void *work)
 {
-    const NAME(factors) f = NAME(carve)(matrix);
-    const int from = task * TILE_STRIPS * WIDTH;
-    const int rest = f.strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
-    const int end = from + strips * WIDTH < f.m ? from + strips * WIDTH : f.m, tiles = end / TILE_COLUMNS + 1;
-    NAME(fetches) fetches = NAME(plan_fetches)(&f, matrix, task, tiles, tiles);
-    E *x = (E *)work;
-#define MULTIPLY_V_TILE(strips)                                                                                        \
-    NAME(fetch_lines)(&fetches.next, fetches.next_end, fetches.next_lines, false);                                     \
-    NAME(fetch_lines)(&fetches.result, fetches.result_end, fetches.result_lines, true);                                \
-    NAME(multiply_v_tile)(&f, x, from, j, strips)
-    for (const int before = *piece; *piece * BLOCK_COLUMNS < end; ++*piece) {
-        const int first = *piece * BLOCK_COLUMNS, last = first + BLOCK_COLUMNS;
-        if (NAME(leaves_off)(matrix, *piece, before))
-            return false;
-        for (int j = first; j < end && j < last; j += TILE_COLUMNS)
-            STRIPS(strips, MULTIPLY_V_TILE);
-    }
-#undef MULTIPLY_V_TILE
+    const NAME(group) g = NAME(group_of)(matrix, task, work);
+    const int m = g.f.m;
+    const ptrdiff_t ld = g.f.ld;
+    if (!NAME(multiply_v)(&g, piece))
+        return false;
+    EACH_TILE (&g, r) {
 #if PARTS == 2 /* real numbers come out the same above and below the diagonal */
-    for (int i = from; i < end; i++)
-        for (int j = from; j <= i; j++) {
-            REAL *below = NAME(element_at)(x, f.ld, i - from, j), *above = NAME(element_at)(x, f.ld, j - from, i);
-            above[0] = below[0];
-            above[WIDTH] = i == j ? 0 : 0 - below[WIDTH];
+        for (int i = r.from; i < r.end; i++)
+            for (int j = r.from; j <= i; j++) {
+                REAL *below = NAME(element_at)(r.x, ld, i - r.from, j),
+                     *above = NAME(element_at)(r.x, ld, j - r.from, i);
+                above[0] = below[0];
+                above[WIDTH] = i == j ? 0 : 0 - below[WIDTH];
+            }
+#endif
+        if (matrix->rcond) {
+            REAL *sums = g.inverse.sums + (ptrdiff_t)r.tile * g.f.columns;
+            for (int j = 0; j < m; j++)
+                sums[j] = j < r.end ? NAME(sum_column)(r.x, ld, r.from / WIDTH, j, r.from, r.end) : 0;
+            for (int s = 0, i = r.from; s < r.strips; s++, i += WIDTH)
+                NAME(sum_rows)(sums + i, r.x + s * ld, m - i, 0, r.from);
         }
-#endif
-    if (matrix->rcond) {
-        REAL *sums = f.sums + (ptrdiff_t)task * f.columns;
-        for (int j = 0; j < f.m; j++)
-            sums[j] = j < end ? NAME(sum_column)(x, f.ld, from / WIDTH, j, from, end) : 0;
-        for (int s = 0, i = from; s < strips; s++, i += WIDTH)
-            NAME(sum_rows)(sums + i, x + s * f.ld, f.m - i, 0, from);
-    }
-    for (int s = 0; s < strips; s++)
-        NAME(write_rows)(x + s * f.ld, matrix, from + s * WIDTH, 0, end, false);
+        for (int s = 0; s < r.strips; s++)
+            NAME(write_rows)(r.x + s * ld, matrix, r.from + s * WIDTH, 0, r.end, false);
 #if PARTS == 2
-    for (int s = 0; s < strips; s++)
-        for (int j = 0; j < from; j++)
-            x[s * f.ld + j] = NAME(conjugate)(x[s * f.ld + j]);
+        for (int s = 0; s < r.strips; s++)
+            for (int j = 0; j < r.from; j++)
+                r.x[s * ld + j] = NAME(conjugate)(r.x[s * ld + j]);
 #endif
-    for (int s = 0; s < strips; s++)
-        NAME(write_rows)(x + s * f.ld, matrix, from + s * WIDTH, 0, from, true);
+        for (int s = 0; s < r.strips; s++)
+            NAME(write_rows)(r.x + s * ld, matrix, r.from + s * WIDTH, 0, r.from, true);
+    }
     return true;
 }

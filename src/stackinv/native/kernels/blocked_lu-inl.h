@@ -29,28 +29,15 @@ INLINE void NAME(upper_tile)(E *lu, ptrdiff_t ld, int strip, int first, int j)
         c[n] = sum[0][n];
 }
 
-INLINE void NAME(lower_tile)(E *lu, ptrdiff_t ld, int strip, int first, int end, int j, const int strips)
-{
-    E sum[TILE_STRIPS][TILE_COLUMNS];
-    NAME(multiply_tile)(sum, lu + strip * ld, lu + j, ld, first, end, strips);
-    UNROLLED (s, 0, strips)
-        UNROLLED (n, 0, TILE_COLUMNS) {
-            E *c = lu + (strip + s) * ld + j + n;
-            *c = NAME(subtract)(*c, sum[s][n]);
-        }
-}
-
 /* Apply the finished columns first to end - 1 to the columns j to last - 1. */
 NOINLINE void NAME(apply)(const NAME(factors) * f, int first, int end, int j, int last)
 {
+    const NAME(piece) p = {.first = j, .last = last, .k = first, .end = end};
     for (int n = j; n < last; n += TILE_COLUMNS)
         for (int strip = first / WIDTH; strip < end / WIDTH; strip++)
             NAME(upper_tile)(f->lu, f->ld, strip, first, n);
-#define LOWER_TILE(strips) NAME(lower_tile)(f->lu, f->ld, strip, first, end, n, strips)
     for (int strip = end / WIDTH; strip < f->strips; strip += TILE_STRIPS)
-        for (int n = j; n < last; n += TILE_COLUMNS)
-            STRIPS(f->strips - strip, LOWER_TILE);
-#undef LOWER_TILE
+        NAME(subtract_piece)(f, f->lu + strip * f->ld, p, f->strips - strip);
 }
 
 /* Exchange rows i and k in the columns j to last - 1. */
@@ -177,8 +164,8 @@ INLINE void NAME(read_mirrored)(E *to, const struct matrix *matrix, int strip, i
 INLINE void NAME(read_columns)(const struct matrix *matrix, int block, const bool mirrored)
 {
     const NAME(factors) f = NAME(carve)(matrix);
-    const int j = block * BLOCK_COLUMNS, rest = f.m - j, count = rest < BLOCK_COLUMNS ? rest : BLOCK_COLUMNS;
-    const int padded = f.columns - j < BLOCK_COLUMNS ? f.columns - j : BLOCK_COLUMNS;
+    const int j = block * BLOCK_COLUMNS, rest = f.m - j, count = smaller(rest, BLOCK_COLUMNS);
+    const int padded = smaller(f.columns - j, BLOCK_COLUMNS);
     for (int strip = 0; strip < f.strips; strip++) {
         E *to = f.lu + strip * f.ld + j;
         if (mirrored)
@@ -205,7 +192,7 @@ static void NAME(lu_update_block)(const struct matrix *matrix, int done, int blo
 {
     const NAME(factors) f = NAME(carve)(matrix);
     const int first = done * BLOCK_COLUMNS, end = first + BLOCK_COLUMNS, j = block * BLOCK_COLUMNS;
-    const int last = j + BLOCK_COLUMNS < f.columns ? j + BLOCK_COLUMNS : f.columns;
+    const int last = smaller(j + BLOCK_COLUMNS, f.columns);
     for (int i = first; i < end; i++)
         NAME(exchange_two)(&f, i, f.pivots[i], j, last);
     NAME(apply)(&f, first, end, j, last);
@@ -216,7 +203,7 @@ static int NAME(lu_factor_block)(const struct matrix *matrix, int block)
 {
     const NAME(factors) f = NAME(carve)(matrix);
     const int first = block * BLOCK_COLUMNS;
-    const int last = first + BLOCK_COLUMNS < f.columns ? first + BLOCK_COLUMNS : f.columns;
+    const int last = smaller(first + BLOCK_COLUMNS, f.columns);
     int info = 0;
     for (int j = first; j < last && info == 0; j += PANEL_COLUMNS) {
         if (j > first)
@@ -226,120 +213,75 @@ static int NAME(lu_factor_block)(const struct matrix *matrix, int block)
     return info;
 }
 
-/* Columns j.. of the rows x that solve X L = Y, from those behind. */
-INLINE void NAME(solve_lower_tile)(const NAME(factors) * f, E *x, int j, const int strips)
+/* Rows of the inverse X, of which the group holds those of Y. */
+INLINE bool NAME(solve_rows)(const NAME(group) * g, int *number, NAME(fetches) * fetches)
 {
-    E sum[TILE_STRIPS][TILE_COLUMNS];
-    const int end = f->m - j < TILE_COLUMNS ? f->m - j : TILE_COLUMNS;
-    NAME(multiply_tile)(sum, x, f->lu + j, f->ld, j + TILE_COLUMNS, f->m, strips);
-    UNROLLED_DOWN (c, TILE_COLUMNS - 1, 0)
-        if (c < end) {
-            UNROLLED (q, c + 1, TILE_COLUMNS)
-                if (q < end) {
-                    const E l = NAME(broadcast)(NAME(element_at)(f->lu, f->ld, j + q, j + c));
-                    UNROLLED (s, 0, strips)
-                        sum[s][c] = NAME(add_product)(sum[s][c], x[s * f->ld + j + q], l);
-                }
-            UNROLLED (s, 0, strips) { /* no negative zeros, as in NumPy's result */
-                E *at = x + s * f->ld + j + c;
-                *at = NAME(add)(NAME(subtract)(*at, sum[s][c]), NAME(zero)());
-            }
-        }
-}
-
-/* Rows of the inverse X, of which x holds those of Y: X L = Y, and the exchanges of columns. The pieces are blocks of
-   columns, the last one first, and follow `pieces_before` others of the task. */
-NOINLINE bool NAME(solve_rows)(const NAME(factors) * f, const struct matrix *matrix, int task, int *piece,
-                               int pieces_before, E *x, NAME(fetches) * fetches)
-{
-    const int from = task * TILE_STRIPS * WIDTH;
-    const int rest = f->strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
-#define SOLVE_LOWER_TILE(strips)                                                                                       \
-    NAME(fetch_lines)(&fetches->next, fetches->next_end, fetches->next_lines, false);                                  \
-    if (first == 0)                                                                                                    \
-        NAME(fetch_lines)(&fetches->result, fetches->result_end, fetches->result_lines, true);                         \
-    NAME(solve_lower_tile)(f, x, j, strips)
-    for (const int before = *piece; *piece < pieces_before + f->blocks; ++*piece) {
-        const int first = (f->blocks - 1 - (*piece - pieces_before)) * BLOCK_COLUMNS;
-        const int end = first + BLOCK_COLUMNS < f->columns ? first + BLOCK_COLUMNS : f->columns;
-        if (NAME(leaves_off)(matrix, *piece, before))
-            return false;
-        for (int j = end - TILE_COLUMNS; j >= first; j -= TILE_COLUMNS)
-            STRIPS(strips, SOLVE_LOWER_TILE);
-        for (int j = (end < f->m ? end : f->m) - 1; j >= first; j--)
-            for (int s = 0; s < strips; s++) {
-                E *a = x + s * f->ld + j, *b = x + s * f->ld + f->pivots[j];
-                const E y = *a;
-                *a = *b;
-                *b = y;
-            }
-    }
-#undef SOLVE_LOWER_TILE
-    if (matrix->rcond)
-        for (int j = 0; j < f->m; j++) {
-            const int end = from + strips * WIDTH < f->m ? from + strips * WIDTH : f->m;
-            f->sums[(ptrdiff_t)task * f->columns + j] = NAME(sum_column)(x, f->ld, from / WIDTH, j, from, end);
-        }
-    for (int s = 0; s < strips; s++)
-        NAME(write_rows)(x + s * f->ld, matrix, from + s * WIDTH, 0, f->m, false);
+    if (!NAME(solve_lower_rows)(g, number, fetches))
+        return false;
+    if (g->matrix->rcond)
+        EACH_TILE (g, r)
+            for (int j = 0; j < g->f.m; j++)
+                g->inverse.sums[(ptrdiff_t)r.tile * g->f.columns + j] =
+                    NAME(sum_column)(r.x, g->f.ld, r.from / WIDTH, j, r.from, r.end);
+    EACH_TILE (g, r)
+        for (int s = 0; s < r.strips; s++)
+            NAME(write_rows)(r.x + s * g->f.ld, g->matrix, r.from + s * WIDTH, 0, g->f.m, false);
     return true;
 }
 
 /* Columns of Y from U Y = I, kept as they are read; whether there are all. */
-NOINLINE bool NAME(keep_upper_columns)(const NAME(factors) * f, const struct matrix *matrix, int task, int *piece,
-                                       E *w)
+NOINLINE bool NAME(keep_upper_columns)(const NAME(group) * g, int *number)
 {
-    if (!NAME(invert_upper_columns)(f, matrix, task, piece, w))
+    if (!NAME(invert_upper_columns)(g, number))
         return false;
-    NAME(keep_columns)(f, task, w, false);
+    NAME(keep_columns)(g, false);
     return true;
 }
 
 /* Rows of Y, of which all columns are kept. */
-INLINE void NAME(take_rows)(const NAME(factors) * f, int task, E *x)
+INLINE void NAME(take_rows)(const NAME(group) * g)
 {
-    const int from = task * TILE_STRIPS * WIDTH;
-    const int rest = f->strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
-    for (int s = 0; s < strips; s++) {
-        for (int j = 0; j < from; j++)
-            x[s * f->ld + j] = NAME(zero)();
-        memcpy(x + s * f->ld + from, f->v + (from / WIDTH + s) * f->ld + from, (f->m - from) * sizeof(E));
-    }
+    const ptrdiff_t ld = g->f.ld;
+    EACH_TILE (g, r)
+        for (int s = 0; s < r.strips; s++) {
+            memset((void *)(r.x + s * ld), 0, r.from * sizeof(E));
+            memcpy(r.x + s * ld + r.from, g->inverse.v + (r.from / WIDTH + s) * ld + r.from,
+                   (g->f.m - r.from) * sizeof(E));
+        }
 }
 
-/* Rows of the inverse from U Y = I. Each task, of one piece, finds the columns it needs by itself. */
-NOINLINE bool NAME(invert_few_rows)(NAME(factors) f, const struct matrix *matrix, int task, int *piece, E *x)
+/* Rows of the inverse from U Y = I. Each task, of one tile and one piece, finds the columns it needs by itself. */
+NOINLINE bool NAME(invert_few_rows)(NAME(group) g, int *piece)
 {
     E y[((MEDIUM + PANEL_COLUMNS) / WIDTH) * ((MEDIUM + PANEL_COLUMNS) | 1)];
-    NAME(fetches) fetches = NAME(plan_fetches)(&f, matrix, task, f.columns / TILE_COLUMNS, f.columns / TILE_COLUMNS);
-    f.v = y;
-    for (int other = task; other < f.row_tasks; other++)
-        NAME(keep_upper_columns)(&f, matrix, other, &(int){0}, x);
-    NAME(take_rows)(&f, task, x);
-    return NAME(solve_rows)(&f, matrix, task, piece, 0, x, &fetches);
+    NAME(fetches) fetches = NAME(plan_fetches)(&g, g.f.columns / TILE_COLUMNS, g.f.columns / TILE_COLUMNS);
+    NAME(group) other = g;
+    g.inverse.v = other.inverse.v = y;
+    for (; other.first < g.inverse.tiles; other.first++) {
+        other.end = other.first + 1;
+        NAME(keep_upper_columns)(&other, &(int){0});
+    }
+    NAME(take_rows)(&g);
+    return NAME(solve_rows)(&g, piece, &fetches);
 }
 
-/* Rows of the inverse from Y U = I. The first pieces are blocks of columns of Y. */
-INLINE bool NAME(invert_many_rows)(NAME(factors) f, const struct matrix *matrix, int task, int *piece, E *x)
+/* Rows of the inverse from Y U = I. The first pieces are those of Y. */
+NOINLINE bool NAME(invert_many_rows)(const NAME(group) * g, int *piece)
 {
-    const int from = task * TILE_STRIPS * WIDTH, start = from / TILE_COLUMNS * TILE_COLUMNS;
-    const int rest = f.strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
-    const int tiles = (2 * f.columns - start) / TILE_COLUMNS, result_tiles = BLOCK_COLUMNS / TILE_COLUMNS;
-    const int blocks = f.blocks - start / BLOCK_COLUMNS;
-    NAME(fetches) fetches = NAME(plan_fetches)(&f, matrix, task, tiles, result_tiles);
-    for (int s = 0; s < strips && *piece == 0; s++)
-        for (int j = 0; j < start; j++)
-            x[s * f.ld + j] = NAME(zero)();
-    if (!NAME(invert_upper_rows)(&f, matrix, task, piece, x, &fetches, false))
+    const int pieces = NAME(count_pieces)(&g->f);
+    const int portions = (2 * g->f.columns - g->first * TILE_ROWS) / TILE_COLUMNS;
+    NAME(fetches) fetches = NAME(plan_fetches)(g, portions, BLOCK_COLUMNS / TILE_COLUMNS);
+    if (*piece < pieces && !NAME(invert_upper_rows)(g, piece, &fetches, false))
         return false;
-    return NAME(solve_rows)(&f, matrix, task, piece, blocks, x, &fetches);
+    int number = *piece - pieces;
+    const bool done = NAME(solve_rows)(g, &number, &fetches);
+    *piece = pieces + number;
+    return done;
 }
 
 /* Rows of the inverse, once all columns are factored; of small matrices as in the lanes engine. */
 static bool NAME(lu_invert_rows)(const struct matrix *matrix, int task, int *piece, void *work)
 {
-    const NAME(factors) f = NAME(carve)(matrix);
-    if (f.m <= MEDIUM)
-        return NAME(invert_few_rows)(f, matrix, task, piece, (E *)work);
-    return NAME(invert_many_rows)(f, matrix, task, piece, (E *)work);
+    const NAME(group) g = NAME(group_of)(matrix, task, work);
+    return g.f.m <= MEDIUM ? NAME(invert_few_rows)(g, piece) : NAME(invert_many_rows)(&g, piece);
 }

@@ -12,17 +12,16 @@ static void NAME(symmetric_read_block)(const struct matrix *matrix, int block)
 /* Columns of Y, once all columns are factored. */
 static bool NAME(symmetric_invert_columns)(const struct matrix *matrix, int task, int *piece, void *work)
 {
-    const NAME(factors) f = NAME(carve)(matrix);
-    return NAME(keep_upper_columns)(&f, matrix, task, piece, (E *)work);
+    const NAME(group) g = NAME(group_of)(matrix, task, work);
+    return NAME(keep_upper_columns)(&g, piece);
 }
 
 /* Rows of the inverse, once there is all of Y. */
 static bool NAME(symmetric_solve_rows)(const struct matrix *matrix, int task, int *piece, void *work)
 {
-    const NAME(factors) f = NAME(carve)(matrix);
-    NAME(fetches)
-    fetches = NAME(plan_fetches)(&f, matrix, task, f.columns / TILE_COLUMNS, BLOCK_COLUMNS / TILE_COLUMNS);
+    const NAME(group) g = NAME(group_of)(matrix, task, work);
+    NAME(fetches) fetches = NAME(plan_fetches)(&g, g.f.columns / TILE_COLUMNS, BLOCK_COLUMNS / TILE_COLUMNS);
     if (*piece == 0)
-        NAME(take_rows)(&f, task, (E *)work);
-    return NAME(solve_rows)(&f, matrix, task, piece, 0, (E *)work, &fetches);
+        NAME(take_rows)(&g);
+    return NAME(solve_rows)(&g, piece, &fetches);
 }

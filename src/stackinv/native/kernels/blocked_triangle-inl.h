@@ -49,67 +49,59 @@ static int NAME(triangle_factor_block)(const struct matrix *matrix, int block)
     return 0;
 }
 
-INLINE bool NAME(triangle_invert_rows)(const NAME(factors) f, const struct matrix *matrix, int task, int *piece, E *x)
+INLINE bool NAME(triangle_invert_rows)(const NAME(group) * g, int *piece)
 {
-    const int from = task * TILE_STRIPS * WIDTH, start = from / TILE_COLUMNS * TILE_COLUMNS;
-    const int rest = f.strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
-    const int end = from + strips * WIDTH < f.m ? from + strips * WIDTH : f.m;
-    const int tiles = (f.columns - start) / TILE_COLUMNS;
-    NAME(fetches) fetches = NAME(plan_fetches)(&f, matrix, task, tiles, tiles);
-    if (!NAME(invert_upper_rows)(&f, matrix, task, piece, x, &fetches, true))
+    const struct matrix *matrix = g->matrix;
+    const int m = g->f.m, portions = (g->f.columns - g->first * TILE_ROWS) / TILE_COLUMNS + 1;
+    const ptrdiff_t ld = g->f.ld;
+    NAME(fetches) fetches = NAME(plan_fetches)(g, portions, portions);
+    if (!NAME(invert_upper_rows)(g, piece, &fetches, true))
         return false;
-    for (int s = 0; s < strips; s++) {
-        E *row = x + s * f.ld;
-        for (int j = 0; j < from; j++)
-            row[j] = NAME(zero)();
-        for (int j = from; j < f.m; j++)
-            row[j] = NAME(add)(row[j], NAME(zero)()); /* no negative zeros, as for general matrices */
+    EACH_TILE (g, r) {
+        REAL *sums = g->inverse.sums + (ptrdiff_t)r.tile * g->f.columns;
+        for (int s = 0; s < r.strips; s++)
+            for (int j = r.from; j < m; j++) /* no negative zeros, as for general matrices */
+                r.x[s * ld + j] = NAME(add)(r.x[s * ld + j], NAME(zero)());
+        for (int j = 0; j < m && matrix->rcond; j++)
+            sums[j] = matrix->transposed ? 0 : NAME(sum_column)(r.x, ld, r.from / WIDTH, j, r.from, r.end);
+        if (matrix->rcond && matrix->transposed)
+            for (int s = 0, i = r.from; s < r.strips; s++, i += WIDTH)
+                NAME(sum_rows)(sums + i, r.x + s * ld, m - i, r.from, m);
+        for (int s = 0; s < r.strips; s++)
+            NAME(write_rows)(r.x + s * ld, matrix, r.from + s * WIDTH, 0, m, false);
     }
-    if (matrix->rcond) {
-        REAL *sums = f.sums + (ptrdiff_t)task * f.columns;
-        for (int j = 0; j < f.m; j++)
-            sums[j] = matrix->transposed ? 0 : NAME(sum_column)(x, f.ld, from / WIDTH, j, from, end);
-        if (matrix->transposed)
-            for (int s = 0, i = from; s < strips; s++, i += WIDTH)
-                NAME(sum_rows)(sums + i, x + s * f.ld, f.m - i, from, f.m);
-    }
-    for (int s = 0; s < strips; s++)
-        NAME(write_rows)(x + s * f.ld, matrix, from + s * WIDTH, 0, f.m, false);
     return true;
 }
 
-INLINE bool NAME(triangle_invert_columns)(const NAME(factors) f, const struct matrix *matrix, int task, int *piece,
-                                         E *w)
+INLINE bool NAME(triangle_invert_columns)(const NAME(group) * g, int *piece)
 {
-    const int from = task * TILE_STRIPS * WIDTH;
-    const int rest = f.strips - task * TILE_STRIPS, strips = rest < TILE_STRIPS ? rest : TILE_STRIPS;
-    const int end = from + strips * WIDTH < f.m ? from + strips * WIDTH : f.m;
-    if (!NAME(invert_upper_columns)(&f, matrix, task, piece, w))
+    const struct matrix *matrix = g->matrix;
+    const int m = g->f.m;
+    const ptrdiff_t ld = g->f.ld;
+    if (!NAME(invert_upper_columns)(g, piece))
         return false;
-    for (int s = 0; s < strips; s++) {
-        E *column = w + s * f.ld;
-        for (int i = 0; i < end; i++)
-            column[i] = NAME(add)(column[i], NAME(zero)()); /* no negative zeros, as for general matrices */
-        for (int i = end; i < f.m; i++)
-            column[i] = NAME(zero)();
+    EACH_TILE (g, r) {
+        REAL *sums = g->inverse.sums + (ptrdiff_t)r.tile * g->f.columns;
+        for (int s = 0; s < r.strips; s++) {
+            E *column = r.x + s * ld;
+            for (int i = 0; i < r.end; i++)
+                column[i] = NAME(add)(column[i], NAME(zero)()); /* no negative zeros, as for general matrices */
+            for (int i = r.end; i < m; i++)
+                column[i] = NAME(zero)();
+        }
+        for (int i = 0; i < m && matrix->rcond; i++)
+            sums[i] = matrix->transposed && i < r.end ? NAME(sum_column)(r.x, ld, r.from / WIDTH, i, r.from, r.end) : 0;
+        if (matrix->rcond && !matrix->transposed)
+            for (int s = 0, j = r.from; s < r.strips; s++, j += WIDTH)
+                NAME(sum_rows)(sums + j, r.x + s * ld, m - j, 0, r.end);
+        for (int s = 0; s < r.strips; s++)
+            NAME(write_rows)(r.x + s * ld, matrix, r.from + s * WIDTH, 0, m, true);
     }
-    if (matrix->rcond) {
-        REAL *sums = f.sums + (ptrdiff_t)task * f.columns;
-        for (int i = 0; i < f.m; i++)
-            sums[i] = matrix->transposed && i < end ? NAME(sum_column)(w, f.ld, from / WIDTH, i, from, end) : 0;
-        if (!matrix->transposed)
-            for (int s = 0, j = from; s < strips; s++, j += WIDTH)
-                NAME(sum_rows)(sums + j, w + s * f.ld, f.m - j, 0, end);
-    }
-    for (int s = 0; s < strips; s++)
-        NAME(write_rows)(w + s * f.ld, matrix, from + s * WIDTH, 0, f.m, true);
     return true;
 }
 
 static bool NAME(triangle_invert)(const struct matrix *matrix, int task, int *piece, void *work)
 {
-    const NAME(factors) f = NAME(carve)(matrix);
-    if (f.pivots[0])
-        return NAME(triangle_invert_columns)(f, matrix, task, piece, (E *)work);
-    return NAME(triangle_invert_rows)(f, matrix, task, piece, (E *)work);
+    const NAME(group) g = NAME(group_of)(matrix, task, work);
+    return g.f.pivots[0] ? NAME(triangle_invert_columns)(&g, piece) : NAME(triangle_invert_rows)(&g, piece);
 }

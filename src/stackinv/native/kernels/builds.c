@@ -36,6 +36,8 @@ static bool avx512_runs(void)
 }
 #endif
 
+struct tuning stackinv_tuning = {USUAL_SECOND_CACHE, LEAST_ROW_TASKS, MOST_TASK_ROWS};
+
 const struct build stackinv_builds[] = {
 #ifdef STACKINV_AVX512
     {"AVX512",

@@ -10,6 +10,7 @@
 #include "lanes_cholesky-inl.h"
 #include "lanes_lu-inl.h"
 #include "blocked-inl.h"
+#include "blocked_rows-inl.h"
 #include "blocked_triangle-inl.h"
 #include "blocked_cholesky-inl.h"
 #include "blocked_lu-inl.h"

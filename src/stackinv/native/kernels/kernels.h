@@ -28,6 +28,15 @@ static inline double stackinv_rcond(double a_norm, double norm, double unit)
     return rcond > 1 ? 1 : rcond;
 }
 
+/* What suits a machine. No bit of a result depends on it; to be changed only while nothing is calculated. */
+struct tuning {
+    double second_cache; /* bytes of a core's; factors that it holds are read fast enough */
+    int least_tasks;     /* on rows of a large matrix, so that no thread waits long for the last one, */
+    int most_task_rows;  /* but of no more rows, half as many of complex numbers: beyond, little is left to gain */
+};
+
+extern struct tuning stackinv_tuning;
+
 /* Matrices that are inverted at once, one in each lane. Lanes that are left over repeat another one: they read and
    write the same. All matrices are read before a result is written. */
 struct tile {
@@ -69,12 +78,12 @@ struct steps {
     size_t (*rows_size)(int m); /* of the workspace for invert_rows, one for each thread */
     void (*count_tasks)(int m, int *blocks, int *row_tasks);
     void (*read_block)(const struct matrix *, int block);
-    void (*update_block)(const struct matrix *, int done, int block);   /* for each block before it, in order; */
-    int (*factor_block)(const struct matrix *, int block);              /* then this; LAPACK's info */
+    void (*update_block)(const struct matrix *, int done, int block); /* for each block before it, in order; */
+    int (*factor_block)(const struct matrix *, int block);            /* then this; LAPACK's info */
     /* Over the rows, after all blocks; the second, if there is one, after all of the first. From a piece on, 0 at the start;
        whether the task is done, else which piece comes next, with the same workspace. */
     bool (*sweeps[2])(const struct matrix *, int row_task, int *piece, void *work);
-    double (*rcond)(const struct matrix *);                             /* after all tasks */
+    double (*rcond)(const struct matrix *); /* after all tasks */
 };
 
 /* Of one type, by method. */

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The blocked engine: what is done with factors, whichever method they are of, by rows of the result, which are
+   independent of each other.
+
+   A task is a group of tiles, which go through the factors together: for each block of columns of the result, for each
+   stretch of the products that these take, tile after tile. So a part of a factor, a stretch by a block, comes from
+   memory once for all tiles, and from the second cache but for the first; what a tile brings to it comes from the first
+   cache but for the first of its columns. Each such part is a piece of the task, after which it may be left off.
+
+   Stretches are counted from column 0 of the matrix, and no tile has to do with another one: the bits of the result are
+   the same with groups of any size. */
+
+/* A tile of rows. */
+typedef struct {
+    E *x;
+    int tile, from, end; /* rows from to end - 1 of the result; the strips are filled up with copies of the last one */
+    int strips;
+} NAME(rows);
+
+/* The tiles of a task. */
+typedef struct {
+    const struct matrix *matrix;
+    NAME(factors) f;
+    NAME(inverse) inverse;
+    int first, end;
+    E *x; /* their rows, one tile after the other */
+} NAME(group);
+
+INLINE NAME(group) NAME(group_of)(const struct matrix *matrix, int task, void *work)
+{
+    NAME(group)
+    g = {.matrix = matrix, .f = NAME(carve)(matrix), .inverse = NAME(carve_inverse)(matrix), .x = (E *)work};
+    g.first = task * g.inverse.tiles_a_task;
+    g.end = smaller(g.first + g.inverse.tiles_a_task, g.inverse.tiles);
+    return g;
+}
+
+INLINE NAME(rows) NAME(rows_of_tile)(const NAME(group) * g, int tile)
+{
+    const int from = tile * TILE_ROWS, end = smaller(from + TILE_ROWS, g->f.m);
+    E *x = g->x + (tile - g->first) * TILE_STRIPS * g->f.ld;
+    return (NAME(rows)){x, tile, from, end, (end - from + WIDTH - 1) / WIDTH};
+}
+
+#define EACH_TILE(g, r)                                                                                                \
+    for (NAME(rows) r = NAME(rows_of_tile)(g, (g)->first); r.tile < (g)->end; r = NAME(rows_of_tile)(g, r.tile + 1))
+
+INLINE void NAME(clear_rows)(const NAME(group) * g)
+{
+    memset((void *)g->x, 0, (g->end - g->first) * TILE_STRIPS * g->f.ld * sizeof(E));
+}
+
+/* Pieces are numbered by blocks of columns and, of each, by stretches, the one that is near last: left to right, or right
+   to left. */
+static int NAME(count_pieces)(const NAME(factors) * f)
+{
+    return f->blocks * f->stretches;
+}
+
+/* The piece of this number or the next one that there is, whose number it then is; whether there is one. */
+INLINE bool NAME(find_piece)(const NAME(factors) * f, const bool leftwards, int *number, NAME(piece) * p)
+{
+    for (; *number < NAME(count_pieces)(f); ++*number) {
+        const int block = *number / f->stretches, stretch = *number % f->stretches;
+        p->first = (leftwards ? f->blocks - 1 - block : block) * BLOCK_COLUMNS;
+        p->last = smaller(p->first + BLOCK_COLUMNS, f->m);
+        p->k = (leftwards ? f->stretches - 1 - stretch : stretch) * STRETCH;
+        p->end = smaller(p->k + STRETCH, f->m);
+        p->near = p->k <= p->first && p->first < p->end;
+        if (p->near || (leftwards ? p->k > p->first : p->k < p->first))
+            return true;
+    }
+    return false;
+}
+
+/* The same, from the first one on that has to do with the group. */
+INLINE bool NAME(next_piece)(const NAME(group) * g, const bool leftwards, int *number, NAME(piece) * p)
+{
+    const int last = smaller(g->end * TILE_ROWS, g->f.m) - 1;
+    const int passed = leftwards ? g->f.blocks - 1 - last / BLOCK_COLUMNS : g->first * TILE_ROWS / BLOCK_COLUMNS;
+    *number = larger(*number, passed * g->f.stretches);
+    return NAME(find_piece)(&g->f, leftwards, number, p);
+}
+
+/* Whether a task leaves off before another piece. Each call does one at least. */
+INLINE bool NAME(leaves_off)(const struct matrix *matrix, bool begun)
+{
+    return begun && matrix->pause && matrix->pause(matrix->clock);
+}
+
+/* What a task fetches early: its part of the next matrix, and its rows of the result. */
+typedef struct {
+    const char *next, *next_end, *result, *result_end;
+    int next_lines, result_lines; /* at a time */
+} NAME(fetches);
+
+/* Both in so many portions for each tile of rows. */
+INLINE NAME(fetches) NAME(plan_fetches)(const NAME(group) * g, int portions, int result_portions)
+{
+    const struct matrix *matrix = g->matrix;
+    const int tiles = g->end - g->first;
+    const ptrdiff_t share = matrix->fetch_next / g->inverse.tiles, rows = TILE_ROWS * matrix->out_row;
+    NAME(fetches) fetches;
+    fetches.next = matrix->next + g->first * share;
+    fetches.next_end = fetches.next + tiles * share;
+    fetches.result = fetches.result_end = matrix->out + g->first * rows;
+    if (matrix->fetch_out && g->end * TILE_ROWS <= g->f.m)
+        fetches.result_end += tiles * rows;
+    fetches.next_lines = (int)(share / 64) / portions + 1;
+    fetches.result_lines = (int)((fetches.result_end - fetches.result) / tiles / 64) / result_portions + 1;
+    return fetches;
+}
+
+INLINE void NAME(fetch_early)(NAME(fetches) * fetches, const bool result)
+{
+    NAME(fetch_lines)(&fetches->next, fetches->next_end, fetches->next_lines, false);
+    if (result)
+        NAME(fetch_lines)(&fetches->result, fetches->result_end, fetches->result_lines, true);
+}
+
+/* The numbers of the rows of a strip; copies of the last one have its number. */
+INLINE V NAME(rows_or_last)(const NAME(factors) * f, int strip)
+{
+    const V rows = NAME(rows_of)(strip), last = TYPED(all)((REAL)(f->m - 1));
+    return TYPED(select)(TYPED(greater)(rows, last), last, rows);
+}
+
+/* Columns j.. of the rows y that solve Y U = I, from which the products up to k have been subtracted. */
+INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, const NAME(rows) * r, int k, int j, const int strips)
+{
+    const bool diagonal = j < r->from + strips * WIDTH;
+    const int end = f->m - j < TILE_COLUMNS ? f->m - j : TILE_COLUMNS;
+    E sum[TILE_STRIPS][TILE_COLUMNS], *y = r->x + j;
+    V row[TILE_STRIPS];
+    NAME(multiply_tile)(sum, r->x, f->lu + j, f->ld, k, j, strips);
+    UNROLLED (s, 0, strips) {
+        row[s] = NAME(rows_or_last)(f, r->from / WIDTH + s);
+        UNROLLED (c, 0, TILE_COLUMNS)
+            sum[s][c] = NAME(subtract)(y[s * f->ld + c], sum[s][c]);
+    }
+    UNROLLED (c, 0, TILE_COLUMNS)
+        if (c < end) {
+            const E inverse = NAME(broadcast_from)(f->inverse_diagonal + (j + c) * PARTS, 1);
+            const V column = TYPED(all)((REAL)(j + c));
+            UNROLLED (q, 0, c) {
+                const E u = NAME(broadcast)(NAME(element_at)(f->lu, f->ld, j + q, j + c));
+                UNROLLED (s, 0, strips)
+                    sum[s][c] = NAME(subtract_product)(sum[s][c], sum[s][q], u);
+            }
+            UNROLLED (s, 0, strips) {
+                sum[s][c] = NAME(multiply)(sum[s][c], inverse);
+                if (diagonal) {
+                    sum[s][c] = NAME(select)(TYPED(equal)(row[s], column), inverse, sum[s][c]);
+                    sum[s][c] = NAME(select)(TYPED(greater)(row[s], column), NAME(zero)(), sum[s][c]);
+                }
+                y[s * f->ld + c] = sum[s][c];
+            }
+        }
+}
+
+/* Rows of Y from Y U = I; whether there are all. */
+NOINLINE bool NAME(invert_upper_rows)(const NAME(group) * g, int *number, NAME(fetches) * fetches, bool fetch_result)
+{
+    const NAME(factors) *f = &g->f;
+    NAME(piece) p;
+    if (*number == 0)
+        NAME(clear_rows)(g);
+    for (bool begun = false; NAME(next_piece)(g, false, number, &p); ++*number, begun = true) {
+        if (NAME(leaves_off)(g->matrix, begun))
+            return false;
+        EACH_TILE (g, r) {
+            NAME(piece) own = p;
+            own.k = larger(p.k, r.from);
+            if (!p.near) {
+                NAME(subtract_piece)(f, r.x, own, r.strips);
+                continue;
+            }
+            for (int j = larger(p.first, r.from / TILE_COLUMNS * TILE_COLUMNS); j < p.last; j += TILE_COLUMNS) {
+                NAME(fetch_early)(fetches, fetch_result);
+                STRIPS(r.strips, NAME(invert_upper_tile), f, &r, own.k, j);
+            }
+        }
+    }
+    return true;
+}
+
+/* Columns j.. of the rows w that solve W L = I, for the L of Cholesky's method or for U^T, from which the products from
+   `end` on have been subtracted. */
+INLINE void NAME(invert_lower_tile)(const NAME(factors) * f, const NAME(rows) * r, int end, int j, const bool of_upper,
+                                    const int strips)
+{
+    const int columns = f->m - j < TILE_COLUMNS ? f->m - j : TILE_COLUMNS;
+    E sum[TILE_STRIPS][TILE_COLUMNS], *w = r->x + j;
+    V row[TILE_STRIPS];
+    if (of_upper)
+        NAME(multiply_rows_tile)(sum, r->x, NAME(element_at)(f->lu, f->ld, j, 0), f->ld, j + TILE_COLUMNS, end, strips,
+                                 false);
+    else
+        NAME(multiply_tile)(sum, r->x, f->lu + j, f->ld, j + TILE_COLUMNS, end, strips);
+    UNROLLED (s, 0, strips)
+        row[s] = NAME(rows_or_last)(f, r->from / WIDTH + s);
+    UNROLLED_DOWN (c, TILE_COLUMNS - 1, 0)
+        if (c < columns) {
+            const E inverse = NAME(broadcast_from)(f->inverse_diagonal + (j + c) * PARTS, 1);
+            const V column = TYPED(all)((REAL)(j + c));
+            UNROLLED (q, c + 1, TILE_COLUMNS)
+                if (q < columns) {
+                    const REAL *at = of_upper ? NAME(element_at)(f->lu, f->ld, j + c, j + q)
+                                              : NAME(element_at)(f->lu, f->ld, j + q, j + c);
+                    const E l = NAME(broadcast)(at);
+                    UNROLLED (s, 0, strips)
+                        sum[s][c] = NAME(add_product)(sum[s][c], w[s * f->ld + q], l);
+                }
+            UNROLLED (s, 0, strips) {
+                E x = NAME(subtract)(w[s * f->ld + c], sum[s][c]);
+                x = of_upper ? NAME(multiply)(x, inverse) : NAME(scale)(x, inverse.re);
+                if (j + TILE_COLUMNS > r->from) {
+                    x = NAME(select)(TYPED(equal)(row[s], column), inverse, x);
+                    x = NAME(select)(TYPED(greater)(column, row[s]), NAME(zero)(), x);
+                }
+                w[s * f->ld + c] = x;
+            }
+        }
+}
+
+/* Rows of W; whether there are all. */
+INLINE bool NAME(invert_lower_rows)(const NAME(group) * g, int *number, const bool of_upper)
+{
+    const NAME(factors) *f = &g->f;
+    NAME(piece) p;
+    if (*number == 0)
+        NAME(clear_rows)(g);
+    for (bool begun = false; NAME(next_piece)(g, true, number, &p); ++*number, begun = true) {
+        if (NAME(leaves_off)(g->matrix, begun))
+            return false;
+        EACH_TILE (g, r) {
+            NAME(piece) own = p;
+            own.last = smaller(p.last, r.end);
+            own.end = smaller(p.end, r.end);
+            if (!p.near && of_upper)
+                NAME(subtract_rows_piece)(f, r.x, own, false, r.strips);
+            else if (!p.near)
+                NAME(subtract_piece)(f, r.x, own, r.strips);
+            else
+                for (int j = (own.last - 1) / TILE_COLUMNS * TILE_COLUMNS; j >= p.first; j -= TILE_COLUMNS)
+                    STRIPS(r.strips, NAME(invert_lower_tile), f, &r, own.end, j, of_upper);
+        }
+    }
+    return true;
+}
+
+/* Columns of Y from U Y = I, as the rows of W = Y^T; whether there are all. */
+NOINLINE bool NAME(invert_upper_columns)(const NAME(group) * g, int *number)
+{
+    return NAME(invert_lower_rows)(g, number, true);
+}
+
+/* Rows of W become columns of V = W^H, or of V = W^T. */
+INLINE void NAME(keep_columns)(const NAME(group) * g, const bool conjugate)
+{
+    const NAME(factors) *f = &g->f;
+    EACH_TILE (g, r)
+        for (int s = 0; s < r.strips; s++)
+            for (int j = 0; j < r.from + r.strips * WIDTH; j += WIDTH) {
+                V part[PARTS][WIDTH];
+                UNROLLED (e, 0, WIDTH) { /* rows beyond the last are its copies */
+                    const E x = r.x[s * f->ld + smaller(j + e, f->m - 1)];
+                    const E y = conjugate ? NAME(conjugate)(x) : x;
+                    UNROLLED (p, 0, PARTS)
+                        part[p][e] = ((const V *)&y)[p];
+                }
+                UNROLLED (p, 0, PARTS)
+                    TYPED(transpose)(part[p], WIDTH);
+                UNROLLED (e, 0, WIDTH)
+                    UNROLLED (p, 0, PARTS)
+                        ((V *)(g->inverse.v + j / WIDTH * f->ld + r.from + s * WIDTH + e))[p] = part[p][e];
+            }
+}
+
+/* Columns j.. of the rows x that solve X L = Y, from which the products from `end` on have been subtracted. */
+INLINE void NAME(solve_lower_tile)(const NAME(factors) * f, E *x, int end, int j, const int strips)
+{
+    E sum[TILE_STRIPS][TILE_COLUMNS];
+    const int columns = f->m - j < TILE_COLUMNS ? f->m - j : TILE_COLUMNS;
+    NAME(multiply_tile)(sum, x, f->lu + j, f->ld, j + TILE_COLUMNS, end, strips);
+    UNROLLED_DOWN (c, TILE_COLUMNS - 1, 0)
+        if (c < columns) {
+            UNROLLED (q, c + 1, TILE_COLUMNS)
+                if (q < columns) {
+                    const E l = NAME(broadcast)(NAME(element_at)(f->lu, f->ld, j + q, j + c));
+                    UNROLLED (s, 0, strips)
+                        sum[s][c] = NAME(add_product)(sum[s][c], x[s * f->ld + j + q], l);
+                }
+            UNROLLED (s, 0, strips) { /* no negative zeros, as in NumPy's result */
+                E *at = x + s * f->ld + j + c;
+                *at = NAME(add)(NAME(subtract)(*at, sum[s][c]), NAME(zero)());
+            }
+        }
+}
+
+INLINE void NAME(exchange_back)(const NAME(factors) * f, const NAME(rows) * r, int first, int last)
+{
+    for (int j = last - 1; j >= first; j--)
+        for (int s = 0; s < r->strips; s++) {
+            E *a = r->x + s * f->ld + j, *b = r->x + s * f->ld + f->pivots[j];
+            const E y = *a;
+            *a = *b;
+            *b = y;
+        }
+}
+
+/* Rows X from X L = Y, of which the group holds Y, and the exchanges of columns; whether there are all. */
+NOINLINE bool NAME(solve_lower_rows)(const NAME(group) * g, int *number, NAME(fetches) * fetches)
+{
+    const NAME(factors) *f = &g->f;
+    NAME(piece) p;
+    for (bool begun = false; NAME(find_piece)(f, true, number, &p); ++*number, begun = true) {
+        if (NAME(leaves_off)(g->matrix, begun))
+            return false;
+        EACH_TILE (g, r) {
+            if (!p.near) {
+                NAME(subtract_piece)(f, r.x, p, r.strips);
+                continue;
+            }
+            for (int j = (p.last - 1) / TILE_COLUMNS * TILE_COLUMNS; j >= p.first; j -= TILE_COLUMNS) {
+                NAME(fetch_early)(fetches, p.first == 0);
+                STRIPS(r.strips, NAME(solve_lower_tile), f, r.x, p.end, j);
+            }
+            NAME(exchange_back)(f, &r, p.first, p.last);
+        }
+    }
+    return true;
+}
