@@ -130,8 +130,6 @@ INLINE bool NAME(multiply_v)(const NAME(group) * g, int *number)
     const NAME(factors) *f = &g->f;
     const int portions = g->end * TILE_ROWS / TILE_COLUMNS + 1;
     NAME(fetches) fetches = NAME(plan_fetches)(g, portions, portions);
-    if (*number == 0)
-        NAME(clear_rows)(g);
     for (bool begun = false; *number < NAME(count_pieces)(f); ++*number, begun = true) {
         const int first = *number / f->stretches * BLOCK_COLUMNS, k = *number % f->stretches * STRETCH;
         if (first >= g->end * TILE_ROWS)
@@ -143,6 +141,8 @@ INLINE bool NAME(multiply_v)(const NAME(group) * g, int *number)
                                    .last = smaller(first + BLOCK_COLUMNS, r.end),
                                    .k = larger(k, r.from),
                                    .end = smaller(k + STRETCH, f->m)};
+            if (k <= r.from && r.from < k + STRETCH)
+                NAME(clear_block)(f, &r, first);
             for (int j = p.first; j < p.last && p.k < p.end; j += TILE_COLUMNS) {
                 NAME(fetch_early)(&fetches, true);
                 STRIPS(r.strips, NAME(multiply_v_tile), g, &r, &p, j);

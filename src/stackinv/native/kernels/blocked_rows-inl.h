@@ -45,9 +45,15 @@ INLINE NAME(rows) NAME(rows_of_tile)(const NAME(group) * g, int tile)
 #define EACH_TILE(g, r)                                                                                                \
     for (NAME(rows) r = NAME(rows_of_tile)(g, (g)->first); r.tile < (g)->end; r = NAME(rows_of_tile)(g, r.tile + 1))
 
-INLINE void NAME(clear_rows)(const NAME(group) * g)
+/* Clear some columns; as late as that, they stay in the first cache. */
+INLINE void NAME(clear_columns)(const NAME(factors) * f, const NAME(rows) * r, int first, int last)
 {
-    memset((void *)g->x, 0, (g->end - g->first) * TILE_STRIPS * g->f.ld * sizeof(E));
+    for (int s = 0; s < r->strips; s++)
+        memset((void *)(r->x + s * f->ld + first), 0, (last - first) * sizeof(E));
+}
+INLINE void NAME(clear_block)(const NAME(factors) * f, const NAME(rows) * r, int first)
+{
+    NAME(clear_columns)(f, r, first, smaller(first + BLOCK_COLUMNS, f->columns));
 }
 
 /* Pieces are numbered by blocks of columns and, of each, by stretches, the one that is near last: left to right, or right
@@ -158,19 +164,22 @@ INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, const NAME(rows) * 
         }
 }
 
-/* Rows of Y from Y U = I; whether there are all. */
+/* Rows of Y from Y U = I; whether there are all. What is left of the diagonal is zero. */
 NOINLINE bool NAME(invert_upper_rows)(const NAME(group) * g, int *number, NAME(fetches) * fetches, bool fetch_result)
 {
     const NAME(factors) *f = &g->f;
     NAME(piece) p;
     if (*number == 0)
-        NAME(clear_rows)(g);
+        EACH_TILE (g, r)
+            NAME(clear_columns)(f, &r, 0, r.from / BLOCK_COLUMNS * BLOCK_COLUMNS);
     for (bool begun = false; NAME(next_piece)(g, false, number, &p); ++*number, begun = true) {
         if (NAME(leaves_off)(g->matrix, begun))
             return false;
         EACH_TILE (g, r) {
             NAME(piece) own = p;
             own.k = larger(p.k, r.from);
+            if (p.k <= r.from && r.from < p.end)
+                NAME(clear_block)(f, &r, p.first);
             if (!p.near) {
                 NAME(subtract_piece)(f, r.x, own, r.strips);
                 continue;
@@ -228,8 +237,6 @@ INLINE bool NAME(invert_lower_rows)(const NAME(group) * g, int *number, const bo
 {
     const NAME(factors) *f = &g->f;
     NAME(piece) p;
-    if (*number == 0)
-        NAME(clear_rows)(g);
     for (bool begun = false; NAME(next_piece)(g, true, number, &p); ++*number, begun = true) {
         if (NAME(leaves_off)(g->matrix, begun))
             return false;
@@ -237,6 +244,8 @@ INLINE bool NAME(invert_lower_rows)(const NAME(group) * g, int *number, const bo
             NAME(piece) own = p;
             own.last = smaller(p.last, r.end);
             own.end = smaller(p.end, r.end);
+            if (p.k < r.end && r.end <= p.end)
+                NAME(clear_block)(f, &r, p.first);
             if (!p.near && of_upper)
                 NAME(subtract_rows_piece)(f, r.x, own, false, r.strips);
             else if (!p.near)
