@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import stackinv
-from stackinv import _engines, _native, _patch, _workers
+from stackinv import _axes, _engines, _native, _patch, _workers
 from stackinv._arguments import (
     NATIVE,
     STRUCTURES,
@@ -27,6 +27,7 @@ from stackinv._arguments import (
     structure_of,
     types,
 )
+from stackinv._axes import Axes
 from stackinv._results import InvExResult, singular
 
 # Stacks that NumPy has to convert go through a buffer of this size, so that they are never copied whole.
@@ -41,6 +42,7 @@ def inv(
     *,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
+    axes: Axes | None = None,
     assume_a: AssumeA = "gen",
     on_singular: Literal["raise", "nan"] = "raise",
     engine: Engine | None = None,
@@ -63,6 +65,9 @@ def inv(
         The type of the calculation and of the result: float32, float64, complex64 or complex128. By default single
         precision input is calculated in double precision and returned in single precision, as NumPy does it.
         ``dtype=np.float32`` calculates in single precision, which is faster and less accurate.
+    axes : list of two tuples of two ints, optional
+        Which axes are those of the matrices, rows first, in `a` and in the result, as for NumPy's generalized ufuncs.
+        By default the last two. ``axes=[(0, 1), (0, 1)]`` is for stacks of shape (M, M, ...).
     assume_a : {"gen", "pos", "sym", "her", "upper triangular", "lower triangular", "diagonal"}, optional
         What is known of the matrices, in SciPy's words: nothing (the default); symmetric (complex ones Hermitian)
         positive definite; symmetric; Hermitian; triangular; diagonal. It is taken at its word: only the lower triangle
@@ -158,6 +163,21 @@ def inv(
     """
     if on_singular not in ("raise", "nan"):
         raise ValueError(f"on_singular must be 'raise' or 'nan', not {on_singular!r}")
+    if axes is not None:
+        a = a if hasattr(a, "ndim") else np.asarray(a)
+        given, goal = _axes.check(a.ndim, axes)
+        inverse = inv(
+            _axes.last(a, given),
+            out=_axes.out_last(out, a.ndim, goal),
+            dtype=dtype,
+            assume_a=assume_a,
+            on_singular=on_singular,
+            engine=engine,
+            workers=workers,
+            callback=callback,
+        )
+        turned: Array = _axes.back(inverse, goal) if out is None else out
+        return turned
     structure = assume_a if assume_a in STRUCTURES else structure_of(assume_a)
     lapack = default_lapack if engine is None else is_lapack(engine)
     if out is None and dtype is None and workers is None and callback is None and not lapack:
@@ -206,6 +226,7 @@ def inv_ex(
     *,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
+    axes: Axes | None = None,
     assume_a: AssumeA = "gen",
     engine: Engine | None = None,
     workers: SupportsIndex | None = None,
@@ -221,6 +242,8 @@ def inv_ex(
         Where the inverses go, as for `inv`.
     dtype : data-type, optional
         The type of the calculation and of the inverses, as for `inv`.
+    axes : list of two tuples of two ints, optional
+        Which axes are those of the matrices and of the inverses, as for `inv`. `info` and `rcond` have all others.
     assume_a : {"gen", "pos", "sym", "her", "upper triangular", "lower triangular", "diagonal"}, optional
         What is known of the matrices, as for `inv`.
     engine : {"auto", "lapack"}, optional
@@ -261,6 +284,19 @@ def inv_ex(
     >>> rcond
     array([0.5, 0. ])
     """
+    if axes is not None:
+        a = a if hasattr(a, "ndim") else np.asarray(a)
+        given, goal = _axes.check(a.ndim, axes)
+        inverse, info, rcond = inv_ex(
+            _axes.last(a, given),
+            out=_axes.out_last(out, a.ndim, goal),
+            dtype=dtype,
+            assume_a=assume_a,
+            engine=engine,
+            workers=workers,
+            callback=callback,
+        )
+        return InvExResult(_axes.back(inverse, goal) if out is None else out, info, rcond)
     structure = assume_a if assume_a in STRUCTURES else structure_of(assume_a)
     lapack = default_lapack if engine is None else is_lapack(engine)
     if is_lazy(a):

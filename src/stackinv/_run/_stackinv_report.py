@@ -82,12 +82,12 @@ def count(stackinv: ModuleType) -> None:
 def _counted(function: Callable[..., Any], counts: _Counts, stackinv: ModuleType) -> Callable[..., Any]:
     import numpy as np
 
-    def add(a: Any, start: int) -> None:
+    def add(a: Any, start: int, axes: Any) -> None:
         nanoseconds = time.perf_counter_ns() - start
         if not (
             stackinv._arguments.is_lazy(a) or stackinv._arguments.is_foreign(a)
         ):  # whose chunks, or values, are counted
-            *stack, m, _ = np.shape(a)
+            *stack, m, _ = np.shape(a) if axes is None else np.moveaxis(a, axes[0], (-2, -1)).shape
             counts.add(m, int(np.prod(stack, dtype=np.int64)), nanoseconds)
 
     @functools.wraps(function)
@@ -96,9 +96,9 @@ def _counted(function: Callable[..., Any], counts: _Counts, stackinv: ModuleType
         try:
             result = function(a, *args, **kwargs)
         except stackinv.SingularMatrixError:
-            add(a, start)
+            add(a, start, kwargs.get("axes"))
             raise
-        add(a, start)
+        add(a, start, kwargs.get("axes"))
         return result
 
     return inv
