@@ -68,12 +68,23 @@ static void fill_lanes(struct tile *t, const struct call *call, ptrdiff_t i, int
             t->a[lane] = t->a[lane - 1] + a;
             t->out[lane] = t->out[lane - 1] + inverse;
         }
-    } else
-        for (int lane = 0; lane < n; lane++) {
-            const struct place place = locate(s, i + lane);
+    } else {
+        const int axis = s->ndim - 1;
+        const ptrdiff_t length = s->shape[axis];
+        struct place place;
+        for (ptrdiff_t lane = 0, along = i % length; lane < n; lane++, along++) {
+            if (along == length)
+                along = 0;
+            if (lane == 0 || along == 0)
+                place = locate(s, i + lane);
+            else {
+                place.at[STACKINV_A] += s->strides[STACKINV_A][axis];
+                place.at[STACKINV_INVERSE] += s->strides[STACKINV_INVERSE][axis];
+            }
             t->a[lane] = place.at[STACKINV_A];
             t->out[lane] = place.at[STACKINV_INVERSE];
         }
+    }
     for (int lane = n; lane < lanes; lane++) {
         t->a[lane] = t->a[0];
         t->out[lane] = t->out[0];

@@ -89,6 +89,41 @@ INLINE void NAME(move_matrix)(E *t, ptrdiff_t ld, const int m, char *const *at, 
                              other);
 }
 
+/* Whether the matrices of the tile lie across each other, their numbers side by side in the order of the lanes: an element
+   of the tile then is a vector in memory, and nothing needs to be transposed. */
+INLINE bool NAME(lie_across)(char *const *at, ptrdiff_t size)
+{
+    if (PARTS == 2 || WIDTH == 1 || at[WIDTH - 1] - at[0] != (WIDTH - 1) * size)
+        return false;
+    for (int l = 1; l < WIDTH - 1; l++)
+        if (at[l] - at[0] != l * size)
+            return false;
+    return true;
+}
+
+/* An element of such matrices. The one of the next tile is side by side with it. */
+INLINE void NAME(move_across)(E *x, char *at, const bool out, const bool other)
+{
+#if defined(__GNUC__)
+    if (out)
+        __builtin_prefetch(at + WIDTH * (other ? sizeof(OTHER) : sizeof(REAL)), 1);
+    else
+        __builtin_prefetch(at + WIDTH * (other ? sizeof(OTHER) : sizeof(REAL)), 0, 3);
+#endif
+    if (out)
+        TYPED(store)(at, x->re, other);
+    else
+        x->re = TYPED(load)(at, other);
+}
+
+INLINE void NAME(move_matrix_across)(E *t, ptrdiff_t ld, const int m, char *at, ptrdiff_t row, ptrdiff_t column,
+                                     const bool out, const bool other)
+{
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < m; j++)
+            NAME(move_across)(t + i * ld + j, at + i * row + j * column, out, other);
+}
+
 INLINE void NAME(transpose)(E *t, const int m)
 {
     for (int i = 0; i < m; i++)
@@ -104,6 +139,17 @@ NOINLINE void NAME(move_large)(E *t, ptrdiff_t ld, int m, char *const *at, ptrdi
 {
     const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
     const bool turned = m <= SMALL && row == size && column == size * m; /* in the tile, rather than line by line */
+    if (NAME(lie_across)(at, size)) {
+        if (out && other)
+            NAME(move_matrix_across)(t, ld, m, at[0], row, column, true, true);
+        else if (out)
+            NAME(move_matrix_across)(t, ld, m, at[0], row, column, true, false);
+        else if (other)
+            NAME(move_matrix_across)(t, ld, m, at[0], row, column, false, true);
+        else
+            NAME(move_matrix_across)(t, ld, m, at[0], row, column, false, false);
+        return;
+    }
     if (turned) {
         row = column;
         column = size;
@@ -138,6 +184,10 @@ INLINE void NAME(move_small)(E *t, const int m, char *const *at, ptrdiff_t row, 
         for (int i = 0; i < m; i++)
             for (int j = 0; j < m; j++)
                 t[i * m + j] = turned[j * m + i];
+    } else if (NAME(lie_across)(at, size)) {
+        for (int i = 0; i < m; i++)
+            for (int j = 0; j < m; j++)
+                NAME(move_across)(t + i * m + j, at[0] + i * row + j * column, out, other);
     } else {
         E copy[SMALL * SMALL];
         for (int n = 0; out && n < m * m; n++)
@@ -261,6 +311,19 @@ INLINE void NAME(move_rows_in_order)(const E *t, ptrdiff_t ld, const int m, int 
     }
 }
 
+/* The same for matrices that lie across each other: a row of all lanes is put in order in the cache, and written by vectors. */
+INLINE void NAME(write_rows_across)(const E *t, ptrdiff_t ld, const int m, const VI *order, E *row,
+                                    const struct tile *tile, const bool other)
+{
+    for (int i = 0; i < m; i++) {
+        for (int k = 0; k < m; k++)
+            for (int l = 0; l < WIDTH; l++)
+                ((REAL *)(row + ((const INTEGER *)(order + k))[l]))[l] = ((const REAL *)(t + i * ld + k))[l];
+        for (int j = 0; j < m; j++)
+            NAME(move_across)(row + j, tile->out[0] + i * tile->out_row + j * tile->out_column, true, other);
+    }
+}
+
 /* From the tile to the user's memory, column k of Z to column order[k] of the result. */
 INLINE void NAME(move_in_order)(const E *t, ptrdiff_t ld, const int m, const VI *order, ptrdiff_t *offsets,
                                 const struct tile *tile, const bool other)
@@ -278,6 +341,10 @@ INLINE void NAME(move_in_order)(const E *t, ptrdiff_t ld, const int m, const VI 
         return;
     }
 #endif
+    if (NAME(lie_across)(tile->out, other ? sizeof(OTHER) : sizeof(REAL))) {
+        NAME(write_rows_across)(t, ld, m, order, (E *)offsets, tile, other);
+        return;
+    }
     enum { ROWS = 4 }; /* at a time, to use each offset for all of them */
     for (int l = 0; l < WIDTH; l++)
         for (int k = 0; k < m; k++)
