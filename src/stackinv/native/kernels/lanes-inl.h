@@ -35,7 +35,7 @@ INLINE void NAME(add_products)(E sum[SMALL][SMALL], const int rows, const int co
 
 /* Fetch the next `lines` cache lines of each result, for writing, and of each of the next tile's matrices. Spread over
    the work, since a core can wait for few lines at a time. */
-NOINLINE void NAME(fetch)(const struct tile *tile, const int lines, ptrdiff_t *fetched)
+INLINE void NAME(fetch_here)(const struct tile *tile, const int lines, ptrdiff_t *fetched)
 {
 #if defined(__GNUC__)
     const ptrdiff_t last = *fetched + lines * 64;
@@ -51,6 +51,20 @@ NOINLINE void NAME(fetch)(const struct tile *tile, const int lines, ptrdiff_t *f
 #else
     (void)tile, (void)lines, (void)fetched;
 #endif
+}
+
+NOINLINE void NAME(fetch_out_of_line)(const struct tile *tile, int lines, ptrdiff_t *fetched)
+{
+    NAME(fetch_here)(tile, lines, fetched);
+}
+
+/* In line for the smallest orders, where a call is a tenth of the work, and only there: it is long. */
+INLINE void NAME(fetch)(const struct tile *tile, const int m, const int lines, ptrdiff_t *fetched)
+{
+    if (IS_CONSTANT(m) && m <= IN_REGISTERS)
+        NAME(fetch_here)(tile, lines, fetched);
+    else
+        NAME(fetch_out_of_line)(tile, lines, fetched);
 }
 
 /* The largest sum of moduli, times NORM_UNIT, in one of the columns from first to last - 1; NaN if there is one. */

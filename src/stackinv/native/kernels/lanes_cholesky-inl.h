@@ -131,29 +131,29 @@ INLINE bool NAME(cholesky_tile)(struct tile *tile, const int m, const ptrdiff_t 
     }
     for (int b = 0; b < blocks; b++) {
         const int k = START(b, m, blocks), columns = HEIGHT(b, m, blocks);
-        NAME(fetch)(tile, lines, &fetched);
+        NAME(fetch)(tile, m, lines, &fetched);
         BY_COLUMNS(m, columns, NAME(factor_diagonal), t, ld, k, &info);
         for (int i = b + 1; i < blocks; i++) {
-            NAME(fetch)(tile, lines, &fetched);
+            NAME(fetch)(tile, m, lines, &fetched);
             BY_SIZE(m, HEIGHT(i, m, blocks), columns, NAME(factor_below), t, ld, START(i, m, blocks), k);
         }
     }
     for (int b = 0; b < blocks; b++) {
         const int k = START(b, m, blocks), columns = HEIGHT(b, m, blocks);
-        NAME(fetch)(tile, lines, &fetched);
+        NAME(fetch)(tile, m, lines, &fetched);
         BY_COLUMNS(m, columns, NAME(invert_lower_diagonal), t, ld, k);
         for (int i = b - 1; i >= 0; i--) {
-            NAME(fetch)(tile, lines, &fetched);
+            NAME(fetch)(tile, m, lines, &fetched);
             BY_SIZE(m, HEIGHT(i, m, blocks), columns, NAME(invert_lower), t, ld, START(i, m, blocks), k, false);
         }
     }
     for (int b = 0; b < blocks; b++) {
         const int i = START(b, m, blocks), rows = HEIGHT(b, m, blocks);
         for (int n = 0; n < b; n++) {
-            NAME(fetch)(tile, lines, &fetched);
+            NAME(fetch)(tile, m, lines, &fetched);
             BY_SIZE(m, rows, HEIGHT(n, m, blocks), NAME(multiply_rows), t, ld, m, i, START(n, m, blocks), false);
         }
-        NAME(fetch)(tile, lines, &fetched);
+        NAME(fetch)(tile, m, lines, &fetched);
         BY_COLUMNS(m, rows, NAME(multiply_rows_diagonal), t, ld, m, i);
     }
     NAME(mirror)(t, ld, m, true);

@@ -175,7 +175,7 @@ INLINE void NAME(panel)(const NAME(lu_work) * w, const struct tile *tile, const 
             u[q] = t[(k + q) * ld + k + c] = x;
         }
         if (m <= SMALL)
-            NAME(fetch)(tile, (m * PARTS * (int)sizeof(REAL) + 63) / 64, fetched);
+            NAME(fetch)(tile, m, (m * PARTS * (int)sizeof(REAL) + 63) / 64, fetched);
         const int top = k + c;
         V largest = TYPED(all)(0);
         VI seen = TYPED(integer)(0);
@@ -320,11 +320,11 @@ INLINE VI NAME(lu_factor)(const NAME(lu_work) * w, const struct tile *tile, cons
                 *a_norm = TYPED(maximum)(NORM1(w->t, w->ld, 1, m, first, width), *a_norm);
         }
         for (int i = 0; i < b; i++) {
-            NAME(fetch)(tile, lines, fetched);
+            NAME(fetch)(tile, m, lines, fetched);
             BY_SIZE(m, HEIGHT(i, m, blocks), columns, NAME(above), w->t, w->ld, START(i, m, blocks), k);
         }
         for (int i = b; i < blocks && m > SMALL; i++) {
-            NAME(fetch)(tile, lines, fetched);
+            NAME(fetch)(tile, m, lines, fetched);
             BY_SIZE(m, HEIGHT(i, m, blocks), columns, NAME(below), w->sums, w->ls, w->t, w->ld, START(i, m, blocks), k);
         }
         BY_COLUMNS(m, columns, NAME(panel), w, tile, m, width, k, &info, fetched);
@@ -350,7 +350,7 @@ INLINE void NAME(lu_invert)(const NAME(lu_work) * w, const struct tile *tile, co
         BY_COLUMNS(m, columns, NAME(take_lower), w, m, k);
         for (int i = 0; i < blocks; i++) {
             if (m > SMALL)
-                NAME(fetch)(tile, lines, fetched);
+                NAME(fetch)(tile, m, lines, fetched);
             BY_SIZE(m, HEIGHT(i, m, blocks), columns, NAME(solve_lower), w, m, tile->symmetry, START(i, m, blocks), k);
         }
     }

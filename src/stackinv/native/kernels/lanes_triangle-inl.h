@@ -74,7 +74,7 @@ INLINE void NAME(invert_factor)(const struct tile *tile, const int m, const ptrd
             const int k = START(b, m, blocks), columns = HEIGHT(b, m, blocks);
             BY_COLUMNS(m, columns, NAME(right_diagonal), t, ld, inverse_diagonal, k);
             for (int i = b - 1; i >= 0; i--) {
-                NAME(fetch)(tile, lines, fetched);
+                NAME(fetch)(tile, m, lines, fetched);
                 BY_SIZE(m, HEIGHT(i, m, blocks), columns, NAME(right_inverse), t, ld, inverse_diagonal,
                         START(i, m, blocks), k, false);
             }
@@ -83,7 +83,7 @@ INLINE void NAME(invert_factor)(const struct tile *tile, const int m, const ptrd
         for (int b = 0; b < blocks; b++) {
             const int k = START(b, m, blocks), columns = HEIGHT(b, m, blocks);
             for (int i = 0; i < b; i++) {
-                NAME(fetch)(tile, lines, fetched);
+                NAME(fetch)(tile, m, lines, fetched);
                 BY_SIZE(m, HEIGHT(i, m, blocks), columns, NAME(left_inverse), t, ld, inverse_diagonal,
                         START(i, m, blocks), k, false);
             }
@@ -147,7 +147,7 @@ INLINE bool NAME(triangle_tile)(struct tile *tile, const int m, const ptrdiff_t 
     NAME(move)(t, ld, m, (char *const *)tile->a, tile->a_row, tile->a_column, false, a_other);
     for (int i = 0; i < m; i++) {
         if (m <= SMALL)
-            NAME(fetch)(tile, (m * PARTS * (int)sizeof(REAL) + 63) / 64, &fetched);
+            NAME(fetch)(tile, m, (m * PARTS * (int)sizeof(REAL) + 63) / 64, &fetched);
         for (int j = 0; j < i; j++)
             t[i * ld + j] = NAME(zero)();
         const E x = t[i * ld + i];

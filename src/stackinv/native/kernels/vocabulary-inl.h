@@ -25,6 +25,13 @@
 #define NOINLINE static
 #endif
 
+/* Whether the compiler knows the value. */
+#if defined(__GNUC__)
+#define IS_CONSTANT(x) __builtin_constant_p(x)
+#else
+#define IS_CONSTANT(x) false
+#endif
+
 /* GCC 9 takes vectors that may alias others for another type than their sums. -fno-strict-aliasing does for both. */
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 10
 #define may_alias
