@@ -34,6 +34,13 @@ from stackinv._native cimport (
 cdef extern from "kernels.h":
     double stackinv_rcond(double a_norm, double norm, double unit) nogil
 
+cdef extern from "tuning.h":
+    const double TURN_SECONDS
+    const double LEAST_SHARED_SECONDS
+    const Py_ssize_t LEAST_LAPACK_SHARED_M
+    const Py_ssize_t LEAST_BLAS_THREADS_M
+    const size_t LEAST_STACK_FOR_BLAS_THREADS
+
 cdef extern from "thread_stack.h":
     size_t thread_stack_size() nogil
 
@@ -140,7 +147,7 @@ cdef blas_int invert_matrix(const Routines *r, stack_structure known, blas_int m
         r.hetrf(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &w.lwork, &info)
         if info == 0:
             r.hetri(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &info)
-    else:
+    elif known == STACKINV_IS_UPPER_TRIANGULAR:
         r.trtri(UPPER, NOT_UNIT, &m, w.a, &w.ld, &info)
     return info
 
@@ -295,10 +302,6 @@ cdef void *allocate(
     return block
 
 
-# After about so long all threads leave off, to look at signals and to call the callback.
-cdef double TURN_SECONDS = 0.03
-
-
 cdef Py_ssize_t run(
     const number *tag, const stack *s, int type, Py_ssize_t n, int threads, object callback
 ) except -1:
@@ -329,21 +332,15 @@ cdef Py_ssize_t run(
     return singular
 
 
-# Measured by bench/sharing.py: below this order OpenBLAS's lock makes two threads slower than one, ...
-cdef Py_ssize_t LEAST_SHARED_M = 16
-# ... below this much work a team of threads costs more than it brings, ...
-cdef double LEAST_SHARED_SECONDS = 300e-6
-# ... and up to this order OpenBLAS's getrf and getri use one thread anyway, so that one thread need not pin them.
-cdef Py_ssize_t LEAST_THREADED_M = 65
-# OpenBLAS's threaded getrf keeps large arrays on the stack of the thread that calls it.
-cdef size_t LEAST_STACK_FOR_BLAS_THREADS = 4 << 20
+cdef Py_ssize_t least_shared_m = LEAST_LAPACK_SHARED_M
+cdef double least_shared_seconds = LEAST_SHARED_SECONDS
 
 
 def override_sharing(least_m, least_seconds):
     """Set the two for tests and bench/sharing.py, which measures them; what they were."""
-    global LEAST_SHARED_M, LEAST_SHARED_SECONDS
-    before = LEAST_SHARED_M, LEAST_SHARED_SECONDS
-    LEAST_SHARED_M, LEAST_SHARED_SECONDS = least_m, least_seconds
+    global least_shared_m, least_shared_seconds
+    before = least_shared_m, least_shared_seconds
+    least_shared_m, least_shared_seconds = least_m, least_seconds
     return before
 
 
@@ -392,11 +389,11 @@ def invert(
     cdef bint pinned
     describe(&s, a, out, info, rcond, type, structure_named(structure))
     n = s.n
-    if s.m >= LEAST_SHARED_M and n * estimate_seconds(s.m, type >= 2) > LEAST_SHARED_SECONDS:
+    if s.m >= least_shared_m and n * estimate_seconds(s.m, type >= 2) > least_shared_seconds:
         threads = min(_workers.resolve(None) if workers is None else workers, _workers.available_cpus())
     if threads > 1 and _blas.serves_one_thread():
         threads = 1
-    pinned = threads > 1 or s.m >= LEAST_THREADED_M
+    pinned = threads > 1 or s.m >= LEAST_BLAS_THREADS_M
     token = object()
     try:
         if pinned and threads > 1 and blas_threads_pay(n, s.m, threads):

@@ -5,6 +5,8 @@
 
 #include "stackinv.h"
 
+_Static_assert(STACKINV_ARRAYS == 4, "_native.pxd and _native.pyx have arrays of this length");
+
 /* Where what belongs to one matrix is. */
 struct place {
     char *at[STACKINV_ARRAYS];

@@ -94,4 +94,13 @@
 /* Rows of a symmetric result that are one task. By hand. */
 #define RESULT_ROWS 64
 
+/* 6. The LAPACK engine, in _lapack.pyx. */
+
+/* Below this order OpenBLAS's lock makes two threads slower than one. bench/sharing.py. */
+#define LEAST_LAPACK_SHARED_M 16
+/* Up to this order OpenBLAS's getrf and getri use one thread anyway, so that one thread need not pin them. */
+#define LEAST_BLAS_THREADS_M 65
+/* OpenBLAS's threaded getrf keeps large arrays on the stack of the thread that calls it. */
+#define LEAST_STACK_FOR_BLAS_THREADS (4 << 20)
+
 #endif
