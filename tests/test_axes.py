@@ -125,6 +125,17 @@ def test_quantities_keep_their_unit():
     np.testing.assert_allclose(x.value, GUFUNC(a.value, axes=[(0, 1), (0, 1)]))
 
 
+@pytest.mark.parametrize("function", [stackinv.inv, lambda *args, **kw: stackinv.inv_ex(*args, **kw).inverse])
+def test_other_classes_are_arrays_first(function):
+    """Their own `transpose` may have other arguments than NumPy's."""
+    xarray = pytest.importorskip("xarray")
+    a = stack((0, 1))
+    x = function(xarray.DataArray(a, dims=["i", "j", "k", "l"]), axes=[(0, 1), (0, 1)])
+    assert isinstance(x, xarray.DataArray)
+    assert x.dims == ("i", "j", "k", "l")
+    np.testing.assert_allclose(x.values, GUFUNC(a, axes=[(0, 1), (0, 1)]))
+
+
 def test_dask_arrays_stay_lazy():
     da = pytest.importorskip("dask.array")
     a = stack((0, 1))

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from stackinv._arguments import is_lazy
+from stackinv._arguments import is_foreign, is_lazy
 
 Axes = Sequence[tuple[int, int]]
 
@@ -23,18 +23,23 @@ def check(ndim: int, axes: Axes) -> tuple[tuple[int, int], tuple[int, int]]:
     return (row, column), (out_row, out_column)
 
 
-def last(array: Any, axes: tuple[int, int]) -> Any:
-    """A view with these axes last."""
-    return np.moveaxis(array, axes, (-2, -1))
-
-
-def back(array: Any, axes: tuple[int, int]) -> Any:
-    """A view with its last axes here."""
-    return np.moveaxis(array, (-2, -1), axes)
-
-
-def out_last(out: Any, ndim: int, axes: tuple[int, int]) -> Any:
-    """A view of `out` with these axes last; `out` itself where it is none or wrong, which is then found out."""
+def views(a: Any, out: Any, axes: Axes) -> tuple[Any, Any, Callable[[Any], Any]]:
+    """Views of both with the axes of the matrices last, and what makes the result of an inverse of the first one."""
+    wrap = None
+    if not (isinstance(a, np.ndarray) or is_lazy(a) or is_foreign(a)):
+        wrap = getattr(a, "__array_wrap__", None)
+        a = np.asarray(a)
+    given, goal = check(a.ndim, axes)
     if is_lazy(out):
         raise TypeError("out must be a numpy.ndarray if there are axes, not a dask array")
-    return last(out, axes) if isinstance(out, np.ndarray) and out.ndim == ndim else out
+    out_last = out
+    if isinstance(out, np.ndarray) and out.ndim == a.ndim:  # else it is wrong, which is found out with all others
+        out_last = np.moveaxis(out, goal, (-2, -1))
+
+    def result(inverse: Any) -> Any:
+        if out is not None:
+            return out
+        turned = np.moveaxis(inverse, (-2, -1), goal)
+        return turned if wrap is None else wrap(turned)
+
+    return np.moveaxis(a, given, (-2, -1)), out_last, result

@@ -164,11 +164,10 @@ def inv(
     if on_singular not in ("raise", "nan"):
         raise ValueError(f"on_singular must be 'raise' or 'nan', not {on_singular!r}")
     if axes is not None:
-        a = a if hasattr(a, "ndim") else np.asarray(a)
-        given, goal = _axes.check(a.ndim, axes)
+        a_last, out_last, result_of = _axes.views(a, out, axes)
         inverse = inv(
-            _axes.last(a, given),
-            out=_axes.out_last(out, a.ndim, goal),
+            a_last,
+            out=out_last,
             dtype=dtype,
             assume_a=assume_a,
             on_singular=on_singular,
@@ -176,7 +175,7 @@ def inv(
             workers=workers,
             callback=callback,
         )
-        turned: Array = _axes.back(inverse, goal) if out is None else out
+        turned: Array = result_of(inverse)
         return turned
     structure = assume_a if assume_a in STRUCTURES else structure_of(assume_a)
     lapack = default_lapack if engine is None else is_lapack(engine)
@@ -285,18 +284,17 @@ def inv_ex(
     array([0.5, 0. ])
     """
     if axes is not None:
-        a = a if hasattr(a, "ndim") else np.asarray(a)
-        given, goal = _axes.check(a.ndim, axes)
+        a_last, out_last, result_of = _axes.views(a, out, axes)
         inverse, info, rcond = inv_ex(
-            _axes.last(a, given),
-            out=_axes.out_last(out, a.ndim, goal),
+            a_last,
+            out=out_last,
             dtype=dtype,
             assume_a=assume_a,
             engine=engine,
             workers=workers,
             callback=callback,
         )
-        return InvExResult(_axes.back(inverse, goal) if out is None else out, info, rcond)
+        return InvExResult(result_of(inverse), info, rcond)
     structure = assume_a if assume_a in STRUCTURES else structure_of(assume_a)
     lapack = default_lapack if engine is None else is_lapack(engine)
     if is_lazy(a):

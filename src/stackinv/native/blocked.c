@@ -279,7 +279,7 @@ static bool go_on(struct call *call, struct slot *its)
     return true;
 }
 
-const struct engine blocked_engine = {"blocked", true, estimate, plan, NULL, NULL, go_on};
+const struct engine blocked_engine = {true, estimate, plan, NULL, NULL, go_on};
 
 /* ---- Each matrix by all threads ---- */
 
@@ -318,5 +318,4 @@ static void end_together(struct call *call)
     call->singular += end_job(shared_job(call));
 }
 
-const struct engine together_engine = {"together",     true,         estimate,      plan_together,
-                                       begin_together, end_together, go_on_together};
+const struct engine together_engine = {true, estimate, plan_together, begin_together, end_together, go_on_together};

@@ -92,4 +92,4 @@ static bool go_on(struct call *call, struct slot *slot)
     return true;
 }
 
-const struct engine diagonal_engine = {"diagonal", false, estimate, plan, NULL, NULL, go_on};
+const struct engine diagonal_engine = {false, estimate, plan, NULL, NULL, go_on};

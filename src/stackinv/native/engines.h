@@ -12,7 +12,6 @@ struct slot {
 };
 
 struct engine {
-    const char *name;
     bool by_units; /* whether go_on does one of them, a matrix or a task, else all that the slot has */
     /* Roughly the seconds of one matrix on one thread. */
     double (*estimate)(const struct stack *, const struct kernels *);

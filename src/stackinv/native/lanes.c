@@ -129,4 +129,4 @@ static bool go_on(struct call *call, struct slot *slot)
     return true;
 }
 
-const struct engine lanes_engine = {"lanes", false, estimate, plan, NULL, NULL, go_on};
+const struct engine lanes_engine = {false, estimate, plan, NULL, NULL, go_on};
