@@ -127,12 +127,12 @@ def way() -> Drawing:
     drawing.arrow(100, 158, 130, 158)
     room(134, 96, 170, 124, "NumPy's contract", ["what types and shapes", "mean, what is raised", "", "Python"])
     drawing.arrow(304, 158, 336, 158)
-    room(340, 96, 170, 124, "loop over the stack", ["chunks of matrices,", "threads, no GIL", "", "Cython"])
+    room(340, 96, 170, 124, "loop over the stack", ["chunks of matrices,", "threads, no GIL", "", "C"])
     for y in (50, 158, 266):
         drawing.arrow(510, 158, 562, y)
     room(566, 6, 250, 88, "lanes engine", ["a small matrix in each lane", "of the vectors, M up to about 80"])
     room(566, 114, 250, 88, "blocked engine", ["one matrix in blocks, in tasks", "that threads may share"])
-    room(566, 222, 250, 88, "LAPACK engine", ["getrf and getri through SciPy,", "without vector extensions"])
+    room(566, 222, 250, 88, "LAPACK engine", ["getrf and getri through SciPy,", "if it is asked for"])
     for y in (50, 158, 266):
         drawing.arrow(816, y, 852, 158, head=False)
     drawing.arrow(852, 158, 880, 158)
