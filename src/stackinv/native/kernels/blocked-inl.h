@@ -59,6 +59,20 @@ typedef struct {
     REAL *sums; /* of moduli of the inverse, by tile and column */
 } NAME(inverse);
 
+/* From strip to strip. A block of sums takes TILE_COLUMNS of each strip in turn: what follow each other should not fall into
+   the same sets of the first cache, which repeat every 4 KiB, as long as that is. */
+static ptrdiff_t NAME(leading_dimension)(int columns)
+{
+    const unsigned period = 4096 / sizeof(E), apart = TILE_COLUMNS;
+    for (ptrdiff_t ld = columns | 1;; ld += 2) {
+        bool spread = true;
+        for (unsigned strips = 1; strips <= 4; strips++)
+            spread &= (strips * ld + apart) % period >= 2 * apart;
+        if (spread)
+            return ld;
+    }
+}
+
 static NAME(factors) NAME(describe)(int m)
 {
     NAME(factors) f = {.m = m};
@@ -66,7 +80,7 @@ static NAME(factors) NAME(describe)(int m)
     f.columns = (m + PANEL_COLUMNS - 1) / PANEL_COLUMNS * PANEL_COLUMNS;
     f.blocks = (m + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
     f.stretches = (m + STRETCH - 1) / STRETCH;
-    f.ld = f.columns | 1; /* an odd number keeps columns from falling into few sets of the cache */
+    f.ld = NAME(leading_dimension)(f.columns);
     return f;
 }
 
