@@ -163,6 +163,12 @@ INLINE REAL *NAME(element_at)(E *lu, ptrdiff_t ld, int i, int j)
     return (REAL *)(lu + i / WIDTH * ld + j) + i % WIDTH;
 }
 
+/* Element (i, j) of a block whose first row and column begin a block of sums, as far as that reaches. */
+INLINE const REAL *NAME(element_near)(const REAL *block, ptrdiff_t ld, int i, int j)
+{
+    return block + (i / WIDTH * ld + j) * PARTS * WIDTH + i % WIDTH;
+}
+
 /* In every lane the number at x, with its imaginary part `part` further on. */
 INLINE E NAME(broadcast_from)(const REAL *x, ptrdiff_t part)
 {

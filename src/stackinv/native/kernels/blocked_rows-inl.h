@@ -144,22 +144,23 @@ INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, const NAME(rows) * 
         UNROLLED (c, 0, TILE_COLUMNS)
             sum[s][c] = NAME(subtract)(y[s * f->ld + c], sum[s][c]);
     }
+    const REAL *u = NAME(element_at)(f->lu, f->ld, j, j);
     UNROLLED (c, 0, TILE_COLUMNS)
         if (c < end) {
             const E inverse = NAME(broadcast_from)(f->inverse_diagonal + (j + c) * PARTS, 1);
             const V column = TYPED(all)((REAL)(j + c));
-            UNROLLED (q, 0, c) {
-                const E u = NAME(broadcast)(NAME(element_at)(f->lu, f->ld, j + q, j + c));
-                UNROLLED (s, 0, strips)
-                    sum[s][c] = NAME(subtract_product)(sum[s][c], sum[s][q], u);
-            }
             UNROLLED (s, 0, strips) {
-                sum[s][c] = NAME(multiply)(sum[s][c], inverse);
+                E x = NAME(multiply)(sum[s][c], inverse);
                 if (diagonal) {
-                    sum[s][c] = NAME(select)(TYPED(equal)(row[s], column), inverse, sum[s][c]);
-                    sum[s][c] = NAME(select)(TYPED(greater)(row[s], column), NAME(zero)(), sum[s][c]);
+                    x = NAME(select)(TYPED(equal)(row[s], column), inverse, x);
+                    x = NAME(select)(TYPED(greater)(row[s], column), NAME(zero)(), x);
                 }
-                y[s * f->ld + c] = sum[s][c];
+                y[s * f->ld + c] = sum[s][c] = x;
+            }
+            UNROLLED (q, c + 1, TILE_COLUMNS) {
+                const E factor = NAME(broadcast)(NAME(element_near)(u, f->ld, c, q));
+                UNROLLED (s, 0, strips)
+                    sum[s][q] = NAME(subtract_product)(sum[s][q], sum[s][c], factor);
             }
         }
 }
@@ -208,18 +209,11 @@ INLINE void NAME(invert_lower_tile)(const NAME(factors) * f, const NAME(rows) * 
         NAME(multiply_tile)(sum, r->x, f->lu + j, f->ld, j + TILE_COLUMNS, end, strips);
     UNROLLED (s, 0, strips)
         row[s] = NAME(rows_or_last)(f, r->from / WIDTH + s);
+    const REAL *factors = NAME(element_at)(f->lu, f->ld, j, j);
     UNROLLED_DOWN (c, TILE_COLUMNS - 1, 0)
         if (c < columns) {
             const E inverse = NAME(broadcast_from)(f->inverse_diagonal + (j + c) * PARTS, 1);
             const V column = TYPED(all)((REAL)(j + c));
-            UNROLLED (q, c + 1, TILE_COLUMNS)
-                if (q < columns) {
-                    const REAL *at = of_upper ? NAME(element_at)(f->lu, f->ld, j + c, j + q)
-                                              : NAME(element_at)(f->lu, f->ld, j + q, j + c);
-                    const E l = NAME(broadcast)(at);
-                    UNROLLED (s, 0, strips)
-                        sum[s][c] = NAME(add_product)(sum[s][c], w[s * f->ld + q], l);
-                }
             UNROLLED (s, 0, strips) {
                 E x = NAME(subtract)(w[s * f->ld + c], sum[s][c]);
                 x = of_upper ? NAME(multiply)(x, inverse) : NAME(scale)(x, inverse.re);
@@ -227,7 +221,13 @@ INLINE void NAME(invert_lower_tile)(const NAME(factors) * f, const NAME(rows) * 
                     x = NAME(select)(TYPED(equal)(row[s], column), inverse, x);
                     x = NAME(select)(TYPED(greater)(column, row[s]), NAME(zero)(), x);
                 }
-                w[s * f->ld + c] = x;
+                w[s * f->ld + c] = sum[s][c] = x;
+            }
+            UNROLLED (q, 0, c) {
+                const E l = NAME(broadcast)(of_upper ? NAME(element_near)(factors, f->ld, q, c)
+                                                     : NAME(element_near)(factors, f->ld, c, q));
+                UNROLLED (s, 0, strips)
+                    sum[s][q] = NAME(add_product)(sum[s][q], sum[s][c], l);
             }
         }
 }
@@ -292,17 +292,18 @@ INLINE void NAME(solve_lower_tile)(const NAME(factors) * f, E *x, int end, int j
     E sum[TILE_STRIPS][TILE_COLUMNS];
     const int columns = f->m - j < TILE_COLUMNS ? f->m - j : TILE_COLUMNS;
     NAME(multiply_tile)(sum, x, f->lu + j, f->ld, j + TILE_COLUMNS, end, strips);
+    const REAL *factors = NAME(element_at)(f->lu, f->ld, j, j);
     UNROLLED_DOWN (c, TILE_COLUMNS - 1, 0)
         if (c < columns) {
-            UNROLLED (q, c + 1, TILE_COLUMNS)
-                if (q < columns) {
-                    const E l = NAME(broadcast)(NAME(element_at)(f->lu, f->ld, j + q, j + c));
-                    UNROLLED (s, 0, strips)
-                        sum[s][c] = NAME(add_product)(sum[s][c], x[s * f->ld + j + q], l);
-                }
-            UNROLLED (s, 0, strips) { /* no negative zeros, as in NumPy's result */
+            UNROLLED (s, 0, strips) {
                 E *at = x + s * f->ld + j + c;
-                *at = NAME(add)(NAME(subtract)(*at, sum[s][c]), NAME(zero)());
+                sum[s][c] = NAME(subtract)(*at, sum[s][c]);
+                *at = NAME(add)(sum[s][c], NAME(zero)()); /* no negative zeros, as in NumPy's result */
+            }
+            UNROLLED (q, 0, c) {
+                const E l = NAME(broadcast)(NAME(element_near)(factors, f->ld, c, q));
+                UNROLLED (s, 0, strips)
+                    sum[s][q] = NAME(add_product)(sum[s][q], sum[s][c], l);
             }
         }
 }
