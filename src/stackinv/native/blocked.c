@@ -122,11 +122,18 @@ static void scatter(const struct stack *s, const struct blocked_slot *slot)
 
 /* ---- A matrix in tasks ---- */
 
+/* Columns of the next matrix that find room in the second cache beside all of the present one. */
+static int columns_to_fetch(const struct stack *s)
+{
+    const double column = (double)s->m * element_bytes(s->type),
+                 room = stackinv_tuning.second_cache / 2 - s->m * column;
+    return room < column ? 0 : (int)at_most(s->m, (ptrdiff_t)(room / column));
+}
+
 static void start_job(struct job *job, const struct call *call, const struct stack *s, ptrdiff_t i, void *factors,
                       time_limit *limit)
 {
-    const ptrdiff_t next = dense_bytes(s->m, s->a, a_bytes(s));
-    const bool fetch_next = s->ndim == 1 && next <= MOST_FETCHED_BYTES;
+    const bool more = s->ndim == 1 && i + 1 < s->n;
     job->stack = s;
     job->place = locate(s, i);
     job->steps = &call->kernels->steps[call->method];
@@ -144,9 +151,8 @@ static void start_job(struct job *job, const struct call *call, const struct sta
         .factors = factors,
         .a = job->place.at[STACKINV_A],
         .out = job->place.at[STACKINV_INVERSE],
-        .next = job->place.at[STACKINV_A] + (fetch_next ? s->strides[STACKINV_A][0] : 0),
-        .fetch_next = fetch_next ? next : 0,
-        .fetch_out = dense_bytes(s->m, s->inverse, inverse_bytes(s)) > 0,
+        .next = job->place.at[STACKINV_A] + (more ? s->strides[STACKINV_A][0] : 0),
+        .next_columns = more ? columns_to_fetch(s) : 0,
         .pause = s->m >= LEAST_LEFT_OFF_M ? time_is_up : NULL,
         .clock = limit,
     };

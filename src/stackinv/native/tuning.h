@@ -77,8 +77,6 @@
 
 /* 5. Matrices of the blocked engine. */
 
-/* The next matrix is fetched early if the cache of a core has room for it beside the present one. */
-#define MOST_FETCHED_BYTES (256 << 10)
 /* Smaller matrices take little time, and are not left off in the midst of a task. bench/interrupting.py. */
 #define LEAST_LEFT_OFF_M 512
 /* Matrices that lie across each other, so that neighbours share each cache line, are gathered: so many at a time, or as

@@ -284,10 +284,12 @@ INLINE void NAME(subtract_tile)(const NAME(factors) * f, E *x, const NAME(piece)
 }
 
 /* A tile of rows, or less: subtract the products of a piece, which are of its own columns and of those of the factors. */
-NOINLINE void NAME(subtract_piece)(const NAME(factors) * f, E *x, NAME(piece) p, int strips)
+NOINLINE void NAME(subtract_piece)(const NAME(factors) * f, E *x, NAME(piece) p, int strips, NAME(fetches) * fetches)
 {
-    for (int j = p.first; j < p.last && p.k < p.end; j += TILE_COLUMNS)
+    for (int j = p.first; j < p.last && p.k < p.end; j += TILE_COLUMNS) {
+        NAME(fetch_early)(fetches, p.end - p.k);
         STRIPS(strips, NAME(subtract_tile), f, x, &p, j);
+    }
 }
 
 INLINE void NAME(subtract_rows_tile)(const NAME(factors) * f, E *x, const NAME(piece) * p, int j, const bool conjugate,
@@ -390,20 +392,6 @@ INLINE void NAME(sum_rows)(REAL *sums, const E *strip, int rows, int first, int 
         sum += NAME(modulus)(strip[j]);
     for (int l = 0; l < WIDTH && l < rows; l++)
         sums[l] += TYPED(get)(sum, l);
-}
-
-/* Fetch so many more cache lines, up to `end`. Spread over the work, since a core can wait for few at a time. */
-INLINE void NAME(fetch_lines)(const char **at, const char *end, int lines, const bool for_writing)
-{
-#if defined(__GNUC__)
-    for (; lines > 0 && *at < end; lines--, *at += 64)
-        if (for_writing)
-            __builtin_prefetch(*at, 1);
-        else
-            __builtin_prefetch(*at, 0, 2);
-#else
-    (void)at, (void)end, (void)lines, (void)for_writing;
-#endif
 }
 
 /* 1 / (the 1-norm of the matrix times that of its inverse), from the sums of all tiles. */

@@ -128,8 +128,9 @@ INLINE void NAME(multiply_v_tile)(const NAME(group) * g, const NAME(rows) * r, c
 INLINE bool NAME(multiply_v)(const NAME(group) * g, int *number)
 {
     const NAME(factors) *f = &g->f;
-    const int portions = g->end * TILE_ROWS / TILE_COLUMNS + 1;
-    NAME(fetches) fetches = NAME(plan_fetches)(g, portions, portions);
+    const double end = g->end * TILE_ROWS, sum = g->f.m - g->first * TILE_ROWS;
+    const double products = (g->end - g->first) * (end / TILE_COLUMNS + 1) * (sum + TILE_COLUMNS);
+    NAME(fetches) fetches = NAME(plan_fetches)(g, products, products);
     for (bool begun = false; *number < NAME(count_pieces)(f); ++*number, begun = true) {
         const int first = *number / f->stretches * BLOCK_COLUMNS, k = *number % f->stretches * STRETCH;
         if (first >= g->end * TILE_ROWS)
@@ -144,7 +145,7 @@ INLINE bool NAME(multiply_v)(const NAME(group) * g, int *number)
             if (k <= r.from && r.from < k + STRETCH)
                 NAME(clear_block)(f, &r, first);
             for (int j = p.first; j < p.last && p.k < p.end; j += TILE_COLUMNS) {
-                NAME(fetch_early)(&fetches, true);
+                NAME(fetch_early)(&fetches, p.end - p.k);
                 STRIPS(r.strips, NAME(multiply_v_tile), g, &r, &p, j);
             }
         }

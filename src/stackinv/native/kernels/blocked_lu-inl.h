@@ -30,14 +30,14 @@ INLINE void NAME(upper_tile)(E *lu, ptrdiff_t ld, int strip, int first, int j)
 }
 
 /* Apply the finished columns first to end - 1 to the columns j to last - 1. */
-NOINLINE void NAME(apply)(const NAME(factors) * f, int first, int end, int j, int last)
+NOINLINE void NAME(apply)(const NAME(factors) * f, int first, int end, int j, int last, NAME(fetches) fetches)
 {
     const NAME(piece) p = {.first = j, .last = last, .k = first, .end = end};
     for (int n = j; n < last; n += TILE_COLUMNS)
         for (int strip = first / WIDTH; strip < end / WIDTH; strip++)
             NAME(upper_tile)(f->lu, f->ld, strip, first, n);
     for (int strip = end / WIDTH; strip < f->strips; strip += TILE_STRIPS)
-        NAME(subtract_piece)(f, f->lu + strip * f->ld, p, f->strips - strip);
+        NAME(subtract_piece)(f, f->lu + strip * f->ld, p, f->strips - strip, &fetches);
 }
 
 /* Exchange rows i and k in the columns j to last - 1. */
@@ -187,6 +187,16 @@ static void NAME(lu_read_block)(const struct matrix *matrix, int block)
     NAME(read_columns)(matrix, block, false);
 }
 
+/* Of the block after this one, a share with each finished block that is applied to it. */
+INLINE NAME(fetches) NAME(fetch_next_block)(const NAME(factors) * f, const struct matrix *matrix, int done, int block)
+{
+    const int first = (block + 1) * BLOCK_COLUMNS, last = smaller(first + BLOCK_COLUMNS, f->m);
+    const double calls =
+        (double)BLOCK_COLUMNS / TILE_COLUMNS * (f->strips / TILE_STRIPS + 1 - done * BLOCK_COLUMNS / TILE_ROWS);
+    return (NAME(fetches)){
+        NAME(plan_reads)(matrix, matrix->a, first, last, done, block, calls * (BLOCK_COLUMNS + TILE_COLUMNS)), {NULL}};
+}
+
 /* Apply a finished block to a later one. */
 static void NAME(lu_update_block)(const struct matrix *matrix, int done, int block)
 {
@@ -195,7 +205,7 @@ static void NAME(lu_update_block)(const struct matrix *matrix, int done, int blo
     const int last = smaller(j + BLOCK_COLUMNS, f.columns);
     for (int i = first; i < end; i++)
         NAME(exchange_two)(&f, i, f.pivots[i], j, last);
-    NAME(apply)(&f, first, end, j, last);
+    NAME(apply)(&f, first, end, j, last, NAME(fetch_next_block)(&f, matrix, done, block));
 }
 
 /* Factor a block to which all before it have been applied; LAPACK's info, with which the matrix is at its end. */
@@ -207,7 +217,7 @@ static int NAME(lu_factor_block)(const struct matrix *matrix, int block)
     int info = 0;
     for (int j = first; j < last && info == 0; j += PANEL_COLUMNS) {
         if (j > first)
-            NAME(apply)(&f, first, j, j, j + PANEL_COLUMNS);
+            NAME(apply)(&f, first, j, j, j + PANEL_COLUMNS, (NAME(fetches))NOTHING);
         info = NAME(factor_panel)(&f, j, first, last);
     }
     return info;
@@ -254,7 +264,7 @@ INLINE void NAME(take_rows)(const NAME(group) * g)
 NOINLINE bool NAME(invert_few_rows)(NAME(group) g, int *piece)
 {
     E y[((MEDIUM + PANEL_COLUMNS) / WIDTH) * ((MEDIUM + PANEL_COLUMNS) | 1)];
-    NAME(fetches) fetches = NAME(plan_fetches)(&g, g.f.columns / TILE_COLUMNS, g.f.columns / TILE_COLUMNS);
+    NAME(fetches) fetches = NAME(plan_fetches)(&g, NAME(products_of_lower)(&g), NAME(products_of_lower)(&g));
     NAME(group) other = g;
     g.inverse.v = other.inverse.v = y;
     for (; other.first < g.inverse.tiles; other.first++) {
@@ -269,10 +279,11 @@ NOINLINE bool NAME(invert_few_rows)(NAME(group) g, int *piece)
 NOINLINE bool NAME(invert_many_rows)(const NAME(group) * g, int *piece)
 {
     const int pieces = NAME(count_pieces)(&g->f);
-    const int portions = (2 * g->f.columns - g->first * TILE_ROWS) / TILE_COLUMNS;
-    NAME(fetches) fetches = NAME(plan_fetches)(g, portions, BLOCK_COLUMNS / TILE_COLUMNS);
-    if (*piece < pieces && !NAME(invert_upper_rows)(g, piece, &fetches, false))
+    const double upper = NAME(products_of_upper)(g), lower = NAME(products_of_lower)(g);
+    NAME(fetches) fetches = NAME(plan_fetches)(g, upper + lower, lower), reads = {fetches.reads, {NULL}};
+    if (*piece < pieces && !NAME(invert_upper_rows)(g, piece, &reads))
         return false;
+    fetches.reads = reads.reads;
     int number = *piece - pieces;
     const bool done = NAME(solve_rows)(g, &number, &fetches);
     *piece = pieces + number;

@@ -94,34 +94,26 @@ INLINE bool NAME(leaves_off)(const struct matrix *matrix, bool begun)
     return begun && matrix->pause && matrix->pause(matrix->clock);
 }
 
-/* What a task fetches early: its part of the next matrix, and its rows of the result. */
-typedef struct {
-    const char *next, *next_end, *result, *result_end;
-    int next_lines, result_lines; /* at a time */
-} NAME(fetches);
-
-/* Both in so many portions for each tile of rows. */
-INLINE NAME(fetches) NAME(plan_fetches)(const NAME(group) * g, int portions, int result_portions)
+/* Columns of products, of one tile of blocks of sums, in a sweep from the first row of a group on; and in a whole one. */
+INLINE double NAME(products_of_upper)(const NAME(group) * g)
 {
-    const struct matrix *matrix = g->matrix;
-    const int tiles = g->end - g->first;
-    const ptrdiff_t share = matrix->fetch_next / g->inverse.tiles, rows = TILE_ROWS * matrix->out_row;
-    NAME(fetches) fetches;
-    fetches.next = matrix->next + g->first * share;
-    fetches.next_end = fetches.next + tiles * share;
-    fetches.result = fetches.result_end = matrix->out + g->first * rows;
-    if (matrix->fetch_out && g->end * TILE_ROWS <= g->f.m)
-        fetches.result_end += tiles * rows;
-    fetches.next_lines = (int)(share / 64) / portions + 1;
-    fetches.result_lines = (int)((fetches.result_end - fetches.result) / tiles / 64) / result_portions + 1;
-    return fetches;
+    const double n = g->f.m - g->first * TILE_ROWS;
+    return (g->end - g->first) * (n * n / (2 * TILE_COLUMNS) + n);
+}
+INLINE double NAME(products_of_lower)(const NAME(group) * g)
+{
+    const double m = g->f.m;
+    return (g->end - g->first) * (m * m / (2 * TILE_COLUMNS) + m);
 }
 
-INLINE void NAME(fetch_early)(NAME(fetches) * fetches, const bool result)
+/* What a task fetches: its share of the next matrix, and its rows of the result, in sweeps of so many columns of products. */
+INLINE NAME(fetches) NAME(plan_fetches)(const NAME(group) * g, double reading, double writing)
 {
-    NAME(fetch_lines)(&fetches->next, fetches->next_end, fetches->next_lines, false);
-    if (result)
-        NAME(fetch_lines)(&fetches->result, fetches->result_end, fetches->result_lines, true);
+    const struct matrix *matrix = g->matrix;
+    const int together = g->inverse.tiles_a_task, tasks = (g->inverse.tiles + together - 1) / together;
+    return (NAME(fetches)){
+        NAME(plan_reads)(matrix, matrix->next, 0, matrix->next_columns, g->first / together, tasks, reading),
+        NAME(plan_writes)(matrix, g->first * TILE_ROWS, smaller(g->end * TILE_ROWS, g->f.m), writing)};
 }
 
 /* The numbers of the rows of a strip; copies of the last one have its number. */
@@ -166,7 +158,7 @@ INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, const NAME(rows) * 
 }
 
 /* Rows of Y from Y U = I; whether there are all. What is left of the diagonal is zero. */
-NOINLINE bool NAME(invert_upper_rows)(const NAME(group) * g, int *number, NAME(fetches) * fetches, bool fetch_result)
+NOINLINE bool NAME(invert_upper_rows)(const NAME(group) * g, int *number, NAME(fetches) * fetches)
 {
     const NAME(factors) *f = &g->f;
     NAME(piece) p;
@@ -182,11 +174,11 @@ NOINLINE bool NAME(invert_upper_rows)(const NAME(group) * g, int *number, NAME(f
             if (p.k <= r.from && r.from < p.end)
                 NAME(clear_block)(f, &r, p.first);
             if (!p.near) {
-                NAME(subtract_piece)(f, r.x, own, r.strips);
+                NAME(subtract_piece)(f, r.x, own, r.strips, fetches);
                 continue;
             }
             for (int j = larger(p.first, r.from / TILE_COLUMNS * TILE_COLUMNS); j < p.last; j += TILE_COLUMNS) {
-                NAME(fetch_early)(fetches, fetch_result);
+                NAME(fetch_early)(fetches, j - own.k);
                 STRIPS(r.strips, NAME(invert_upper_tile), f, &r, own.k, j);
             }
         }
@@ -236,6 +228,7 @@ INLINE void NAME(invert_lower_tile)(const NAME(factors) * f, const NAME(rows) * 
 INLINE bool NAME(invert_lower_rows)(const NAME(group) * g, int *number, const bool of_upper)
 {
     const NAME(factors) *f = &g->f;
+    NAME(fetches) none = NOTHING;
     NAME(piece) p;
     for (bool begun = false; NAME(next_piece)(g, true, number, &p); ++*number, begun = true) {
         if (NAME(leaves_off)(g->matrix, begun))
@@ -249,7 +242,7 @@ INLINE bool NAME(invert_lower_rows)(const NAME(group) * g, int *number, const bo
             if (!p.near && of_upper)
                 NAME(subtract_rows_piece)(f, r.x, own, false, r.strips);
             else if (!p.near)
-                NAME(subtract_piece)(f, r.x, own, r.strips);
+                NAME(subtract_piece)(f, r.x, own, r.strips, &none);
             else
                 for (int j = (own.last - 1) / TILE_COLUMNS * TILE_COLUMNS; j >= p.first; j -= TILE_COLUMNS)
                     STRIPS(r.strips, NAME(invert_lower_tile), f, &r, own.end, j, of_upper);
@@ -310,13 +303,15 @@ INLINE void NAME(solve_lower_tile)(const NAME(factors) * f, E *x, int end, int j
 
 INLINE void NAME(exchange_back)(const NAME(factors) * f, const NAME(rows) * r, int first, int last)
 {
-    for (int j = last - 1; j >= first; j--)
-        for (int s = 0; s < r->strips; s++) {
-            E *a = r->x + s * f->ld + j, *b = r->x + s * f->ld + f->pivots[j];
-            const E y = *a;
-            *a = *b;
-            *b = y;
+    for (int s = 0; s < r->strips; s++) {
+        E *x = r->x + s * f->ld;
+        for (int j = last - 1; j >= first; j--) {
+            E *other = x + f->pivots[j];
+            const E y = x[j];
+            x[j] = *other;
+            *other = y;
         }
+    }
 }
 
 /* Rows X from X L = Y, of which the group holds Y, and the exchanges of columns; whether there are all. */
@@ -329,11 +324,11 @@ NOINLINE bool NAME(solve_lower_rows)(const NAME(group) * g, int *number, NAME(fe
             return false;
         EACH_TILE (g, r) {
             if (!p.near) {
-                NAME(subtract_piece)(f, r.x, p, r.strips);
+                NAME(subtract_piece)(f, r.x, p, r.strips, fetches);
                 continue;
             }
             for (int j = (p.last - 1) / TILE_COLUMNS * TILE_COLUMNS; j >= p.first; j -= TILE_COLUMNS) {
-                NAME(fetch_early)(fetches, p.first == 0);
+                NAME(fetch_early)(fetches, p.end - j);
                 STRIPS(r.strips, NAME(solve_lower_tile), f, r.x, p.end, j);
             }
             NAME(exchange_back)(f, &r, p.first, p.last);

@@ -20,7 +20,7 @@ static bool NAME(symmetric_invert_columns)(const struct matrix *matrix, int task
 static bool NAME(symmetric_solve_rows)(const struct matrix *matrix, int task, int *piece, void *work)
 {
     const NAME(group) g = NAME(group_of)(matrix, task, work);
-    NAME(fetches) fetches = NAME(plan_fetches)(&g, g.f.columns / TILE_COLUMNS, BLOCK_COLUMNS / TILE_COLUMNS);
+    NAME(fetches) fetches = NAME(plan_fetches)(&g, NAME(products_of_lower)(&g), NAME(products_of_lower)(&g));
     if (*piece == 0)
         NAME(take_rows)(&g);
     return NAME(solve_rows)(&g, piece, &fetches);

@@ -52,10 +52,10 @@ static int NAME(triangle_factor_block)(const struct matrix *matrix, int block)
 INLINE bool NAME(triangle_invert_rows)(const NAME(group) * g, int *piece)
 {
     const struct matrix *matrix = g->matrix;
-    const int m = g->f.m, portions = (g->f.columns - g->first * TILE_ROWS) / TILE_COLUMNS + 1;
+    const int m = g->f.m;
     const ptrdiff_t ld = g->f.ld;
-    NAME(fetches) fetches = NAME(plan_fetches)(g, portions, portions);
-    if (!NAME(invert_upper_rows)(g, piece, &fetches, true))
+    NAME(fetches) fetches = NAME(plan_fetches)(g, NAME(products_of_upper)(g), NAME(products_of_upper)(g));
+    if (!NAME(invert_upper_rows)(g, piece, &fetches))
         return false;
     EACH_TILE (g, r) {
         REAL *sums = g->inverse.sums + (ptrdiff_t)r.tile * g->f.columns;

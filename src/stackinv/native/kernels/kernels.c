@@ -9,6 +9,7 @@
 #include "lanes_triangle-inl.h"
 #include "lanes_cholesky-inl.h"
 #include "lanes_lu-inl.h"
+#include "blocked_fetch-inl.h"
 #include "blocked-inl.h"
 #include "blocked_rows-inl.h"
 #include "blocked_triangle-inl.h"

@@ -66,9 +66,8 @@ struct matrix {
     void *factors; /* factors_size(m) bytes, at a multiple of 64 */
     const char *a;
     char *out;
-    const char *next; /* the next matrix, and how many bytes of it to fetch early */
-    ptrdiff_t fetch_next;
-    bool fetch_out; /* whether rows of the result follow each other without gaps, so that they can be, too */
+    const char *next; /* the next matrix, and how many columns of it to fetch early */
+    int next_columns;
     bool (*pause)(void *clock); /* asked before each piece of a task but its first: whether to leave off; NULL: never */
     void *clock;
 };
