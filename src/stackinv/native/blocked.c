@@ -130,8 +130,8 @@ static int columns_to_fetch(const struct stack *s)
     return room < column ? 0 : (int)at_most(s->m, (ptrdiff_t)(room / column));
 }
 
-static void start_job(struct job *job, const struct call *call, const struct stack *s, ptrdiff_t i, void *factors,
-                      time_limit *limit)
+static void start_job(struct job *job, const struct call *call, const struct stack *s, ptrdiff_t i, int threads,
+                      void *factors, time_limit *limit)
 {
     const bool more = s->ndim == 1 && i + 1 < s->n;
     job->stack = s;
@@ -139,6 +139,7 @@ static void start_job(struct job *job, const struct call *call, const struct sta
     job->steps = &call->kernels->steps[call->method];
     job->matrix = (struct matrix){
         .m = s->m,
+        .threads = threads,
         .symmetry = call->symmetry,
         .transposed = s->transposed,
         .a_single = s->a.single,
@@ -156,7 +157,7 @@ static void start_job(struct job *job, const struct call *call, const struct sta
         .pause = s->m >= LEAST_LEFT_OFF_M ? time_is_up : NULL,
         .clock = limit,
     };
-    job->steps->count_tasks(s->m, &job->counts[COLUMNS], &job->counts[FIRST_SWEEP]);
+    job->steps->count_tasks(s->m, threads, &job->counts[COLUMNS], &job->counts[FIRST_SWEEP]);
     job->counts[SECOND_SWEEP] = job->steps->sweeps[1] ? job->counts[FIRST_SWEEP] : 0;
     job->counts[RESULT] = (s->m + RESULT_ROWS - 1) / RESULT_ROWS;
     job->tasks = job->info = 0;
@@ -240,7 +241,7 @@ static void plan(struct call *call)
     const struct steps *steps = &call->kernels->steps[call->method];
     struct plan *p = &call->plan;
     lay_out(p, FACTORS, steps->factors_size(s->m));
-    lay_out(p, ROWS, steps->rows_size(s->m));
+    lay_out(p, ROWS, steps->rows_size(s->m, 1));
     p->gathered = count_gathered(s, call->threads);
     p->unit = p->gathered ? p->gathered : 1;
     lay_out(p, GATHERED, p->gathered * gathered_bytes(s));
@@ -253,7 +254,7 @@ static bool go_on_with_job(struct call *call, const struct stack *s, struct bloc
     struct job *job = &slot->job;
     char *rows = piece_of(call, &slot->slot, ROWS);
     if (!slot->begun) {
-        start_job(job, call, s, i, piece_of(call, &slot->slot, FACTORS), &call->limit);
+        start_job(job, call, s, i, 1, piece_of(call, &slot->slot, FACTORS), &call->limit);
         slot->task = slot->piece = 0;
         slot->begun = true;
     }
@@ -301,7 +302,7 @@ static void plan_together(struct call *call)
     struct plan *p = &call->plan;
     p->shared = padded(sizeof(struct job)) + padded(steps->factors_size(s->m));
     lay_out(p, FACTORS, 0);
-    lay_out(p, ROWS, steps->rows_size(s->m));
+    lay_out(p, ROWS, steps->rows_size(s->m, call->threads));
     p->unit = 1;
     p->slot = sizeof(struct blocked_slot);
 }
@@ -309,7 +310,7 @@ static void plan_together(struct call *call)
 static ptrdiff_t begin_together(struct call *call)
 {
     struct job *job = shared_job(call);
-    start_job(job, call, call->stack, call->matrix, call->shared + padded(sizeof *job), &call->limit);
+    start_job(job, call, call->stack, call->matrix, call->threads, call->shared + padded(sizeof *job), &call->limit);
     return job->tasks;
 }
 

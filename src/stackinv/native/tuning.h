@@ -83,10 +83,10 @@
    many as these bytes hold. By hand. */
 #define MOST_GATHERED 16
 #define MOST_GATHERED_BYTES (16 << 20)
-/* Tasks on rows of a large matrix, so that no thread waits long for the last one, ... */
-#define LEAST_ROW_TASKS 24
-/* ... but of no more rows than this, half as many of complex numbers: beyond, little is left to gain. By hand, cachegrind. */
-#define MOST_TASK_ROWS 128
+/* What a task on rows of a large matrix costs beyond its products, since it reads the factors: in the time of a tile. By hand. */
+#define TASK_COST 0.2
+/* Rows of a task, half as many of complex numbers: beyond, little is left to gain. By hand, cachegrind. */
+#define MOST_TASK_ROWS 96
 /* A core's second cache, before caches.c says what the machine has. */
 #define USUAL_SECOND_CACHE (512 << 10)
 /* Rows of a symmetric result that are one task. By hand. */

@@ -84,24 +84,33 @@ static NAME(factors) NAME(describe)(int m)
     return f;
 }
 
-/* How many tiles of rows go through the factors together. More of them read the factors less often; what is in the second
-   cache is read fast enough, few tasks leave threads idle at the end, and beyond some rows little is left to gain. */
-static int NAME(tiles_together)(int m)
+/* How many of so many tiles of rows go through the factors together. More of them read the factors less often, which makes no
+   difference if the second cache has room for all; but threads should all be busy until the end. */
+static int NAME(tiles_together)(int m, int tiles, int threads)
 {
-    const int rows = smaller(m / stackinv_tuning.least_tasks, stackinv_tuning.most_task_rows / PARTS);
-    if ((double)m * m * sizeof(REAL) * PARTS <= stackinv_tuning.second_cache || rows < TILE_ROWS)
-        return 1;
-    return rows / TILE_ROWS;
+    const int most = larger(stackinv_tuning.most_task_rows / (PARTS * TILE_ROWS), 1);
+    int best = 1;
+    double least = 1e300;
+    for (int together = 1; together <= most; together++) {
+        const int tasks = (tiles + together - 1) / together, rounds = (tasks + threads - 1) / threads;
+        const double time = rounds * (together + stackinv_tuning.task_cost);
+        if (time < least) {
+            least = time;
+            best = together;
+        }
+    }
+    return (double)m * m * sizeof(REAL) * PARTS <= stackinv_tuning.second_cache ? 1 : best;
 }
 
-static NAME(inverse) NAME(describe_inverse)(int m)
+static NAME(inverse) NAME(describe_inverse)(int m, int threads)
 {
-    return (NAME(inverse)){.tiles = (m + TILE_ROWS - 1) / TILE_ROWS, .tiles_a_task = NAME(tiles_together)(m)};
+    const int tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
+    return (NAME(inverse)){.tiles = tiles, .tiles_a_task = NAME(tiles_together)(m, tiles, threads)};
 }
 
-static void NAME(count_tasks)(int m, int *blocks, int *row_tasks)
+static void NAME(count_tasks)(int m, int threads, int *blocks, int *row_tasks)
 {
-    const NAME(inverse) inverse = NAME(describe_inverse)(m);
+    const NAME(inverse) inverse = NAME(describe_inverse)(m, threads);
     *blocks = NAME(describe)(m).blocks;
     *row_tasks = (inverse.tiles + inverse.tiles_a_task - 1) / inverse.tiles_a_task;
 }
@@ -125,21 +134,21 @@ static size_t NAME(lay_out)(NAME(factors) * f, NAME(inverse) * inverse, int squa
 static size_t NAME(one_factor_size)(int m)
 {
     NAME(factors) f = NAME(describe)(m);
-    NAME(inverse) inverse = NAME(describe_inverse)(m);
+    NAME(inverse) inverse = NAME(describe_inverse)(m, 1);
     return NAME(lay_out)(&f, &inverse, 1, NULL);
 }
 
 static size_t NAME(two_factors_size)(int m)
 {
     NAME(factors) f = NAME(describe)(m);
-    NAME(inverse) inverse = NAME(describe_inverse)(m);
+    NAME(inverse) inverse = NAME(describe_inverse)(m, 1);
     return NAME(lay_out)(&f, &inverse, 2, NULL);
 }
 
 static NAME(factors) NAME(carve)(const struct matrix *matrix)
 {
     NAME(factors) f = NAME(describe)(matrix->m);
-    NAME(inverse) inverse = NAME(describe_inverse)(matrix->m);
+    NAME(inverse) inverse = NAME(describe_inverse)(matrix->m, matrix->threads);
     NAME(lay_out)(&f, &inverse, 0, matrix->factors);
     return f;
 }
@@ -147,14 +156,14 @@ static NAME(factors) NAME(carve)(const struct matrix *matrix)
 static NAME(inverse) NAME(carve_inverse)(const struct matrix *matrix)
 {
     NAME(factors) f = NAME(describe)(matrix->m);
-    NAME(inverse) inverse = NAME(describe_inverse)(matrix->m);
+    NAME(inverse) inverse = NAME(describe_inverse)(matrix->m, matrix->threads);
     NAME(lay_out)(&f, &inverse, 0, matrix->factors);
     return inverse;
 }
 
-static size_t NAME(rows_size)(int m)
+static size_t NAME(rows_size)(int m, int threads)
 {
-    return NAME(describe_inverse)(m).tiles_a_task * TILE_STRIPS * (size_t)NAME(describe)(m).ld * sizeof(E);
+    return NAME(describe_inverse)(m, threads).tiles_a_task * TILE_STRIPS * (size_t)NAME(describe)(m).ld * sizeof(E);
 }
 
 /* Element (i, j), with its imaginary part WIDTH further on. */

@@ -36,7 +36,7 @@ static bool avx512_runs(void)
 }
 #endif
 
-struct tuning stackinv_tuning = {USUAL_SECOND_CACHE, LEAST_ROW_TASKS, MOST_TASK_ROWS};
+struct tuning stackinv_tuning = {USUAL_SECOND_CACHE, TASK_COST, MOST_TASK_ROWS};
 
 const struct build stackinv_builds[] = {
 #ifdef STACKINV_AVX512

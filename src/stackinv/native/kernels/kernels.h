@@ -31,8 +31,8 @@ static inline double stackinv_rcond(double a_norm, double norm, double unit)
 /* What suits a machine. No bit of a result depends on it; to be changed only while nothing is calculated. */
 struct tuning {
     double second_cache; /* bytes of a core's; factors that it holds are read fast enough */
-    int least_tasks;     /* on rows of a large matrix, so that no thread waits long for the last one, */
-    int most_task_rows;  /* but of no more rows, half as many of complex numbers: beyond, little is left to gain */
+    double task_cost;    /* of a task on rows of a large matrix, which reads the factors, in the time of a tile of rows */
+    int most_task_rows;  /* half as many of complex numbers: beyond, little is left to gain */
 };
 
 extern struct tuning stackinv_tuning;
@@ -58,6 +58,7 @@ struct tile {
    all but what `factors` points to stays as it is. */
 struct matrix {
     int m;
+    int threads; /* that share it */
     enum symmetry symmetry;
     bool transposed;
     bool a_single, out_single;
@@ -74,8 +75,8 @@ struct matrix {
 
 struct steps {
     size_t (*factors_size)(int m);
-    size_t (*rows_size)(int m); /* of the workspace for invert_rows, one for each thread */
-    void (*count_tasks)(int m, int *blocks, int *row_tasks);
+    size_t (*rows_size)(int m, int threads); /* of the workspace for invert_rows, one for each thread */
+    void (*count_tasks)(int m, int threads, int *blocks, int *row_tasks);
     void (*read_block)(const struct matrix *, int block);
     void (*update_block)(const struct matrix *, int done, int block); /* for each block before it, in order; */
     int (*factor_block)(const struct matrix *, int block);            /* then this; LAPACK's info */
