@@ -30,14 +30,15 @@ INLINE void NAME(upper_tile)(E *lu, ptrdiff_t ld, int strip, int first, int j)
 }
 
 /* Apply the finished columns first to end - 1 to the columns j to last - 1. */
-NOINLINE void NAME(apply)(const NAME(factors) * f, int first, int end, int j, int last, NAME(fetches) fetches)
+NOINLINE void NAME(apply)(const NAME(factors) * f, int first, int end, int j, int last)
 {
     const NAME(piece) p = {.first = j, .last = last, .k = first, .end = end};
+    NAME(fetches) none = NOTHING;
     for (int n = j; n < last; n += TILE_COLUMNS)
         for (int strip = first / WIDTH; strip < end / WIDTH; strip++)
             NAME(upper_tile)(f->lu, f->ld, strip, first, n);
     for (int strip = end / WIDTH; strip < f->strips; strip += TILE_STRIPS)
-        NAME(subtract_piece)(f, f->lu + strip * f->ld, p, f->strips - strip, &fetches);
+        NAME(subtract_piece)(f, f->lu + strip * f->ld, p, f->strips - strip, &none);
 }
 
 /* Exchange rows i and k in the columns j to last - 1. */
@@ -187,16 +188,6 @@ static void NAME(lu_read_block)(const struct matrix *matrix, int block)
     NAME(read_columns)(matrix, block, false);
 }
 
-/* Of the block after this one, a share with each finished block that is applied to it. */
-INLINE NAME(fetches) NAME(fetch_next_block)(const NAME(factors) * f, const struct matrix *matrix, int done, int block)
-{
-    const int first = (block + 1) * BLOCK_COLUMNS, last = smaller(first + BLOCK_COLUMNS, f->m);
-    const double calls =
-        (double)BLOCK_COLUMNS / TILE_COLUMNS * (f->strips / TILE_STRIPS + 1 - done * BLOCK_COLUMNS / TILE_ROWS);
-    return (NAME(fetches)){
-        NAME(plan_reads)(matrix, matrix->a, first, last, done, block, calls * (BLOCK_COLUMNS + TILE_COLUMNS)), {NULL}};
-}
-
 /* Apply a finished block to a later one. */
 static void NAME(lu_update_block)(const struct matrix *matrix, int done, int block)
 {
@@ -205,7 +196,7 @@ static void NAME(lu_update_block)(const struct matrix *matrix, int done, int blo
     const int last = smaller(j + BLOCK_COLUMNS, f.columns);
     for (int i = first; i < end; i++)
         NAME(exchange_two)(&f, i, f.pivots[i], j, last);
-    NAME(apply)(&f, first, end, j, last, NAME(fetch_next_block)(&f, matrix, done, block));
+    NAME(apply)(&f, first, end, j, last);
 }
 
 /* Factor a block to which all before it have been applied; LAPACK's info, with which the matrix is at its end. */
@@ -217,7 +208,7 @@ static int NAME(lu_factor_block)(const struct matrix *matrix, int block)
     int info = 0;
     for (int j = first; j < last && info == 0; j += PANEL_COLUMNS) {
         if (j > first)
-            NAME(apply)(&f, first, j, j, j + PANEL_COLUMNS, (NAME(fetches))NOTHING);
+            NAME(apply)(&f, first, j, j, j + PANEL_COLUMNS);
         info = NAME(factor_panel)(&f, j, first, last);
     }
     return info;
