@@ -70,17 +70,25 @@ INLINE void NAME(fetch_lines)(NAME(lines) * lines, int products, const bool for_
     if (lines->left == 0)
         return;
     lines->due += lines->rate * products;
-    for (; lines->due >= 1 && lines->left > 0; lines->due--, lines->left--) {
+    int count = (int)lines->due;
+    lines->due -= count;
+    count = count < lines->left ? count : lines->left;
+    lines->left -= count;
+    while (count > 0) {
+        const int rest = lines->lines - lines->line, run = count < rest ? count : rest;
+        for (int n = 0; n < run; n++, lines->at += 64) {
 #if defined(__GNUC__)
-        if (for_writing)
-            __builtin_prefetch(lines->at, 1);
-        else
-            __builtin_prefetch(lines->at, 0, 2);
+            if (for_writing)
+                __builtin_prefetch(lines->at, 1);
+            else
+                __builtin_prefetch(lines->at, 0, 2);
 #else
-        (void)for_writing;
+            (void)for_writing;
 #endif
-        lines->at += 64;
-        if (++lines->line == lines->lines) {
+        }
+        count -= run;
+        lines->line += run;
+        if (run == rest) {
             lines->line = 0;
             lines->at += lines->skip;
         }
