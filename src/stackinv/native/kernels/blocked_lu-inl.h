@@ -47,11 +47,12 @@ INLINE void NAME(exchange_two)(const NAME(factors) * f, int i, int k, int j, int
     if (i == k)
         return;
     REAL *x = NAME(element_at)(f->lu, f->ld, i, j), *y = NAME(element_at)(f->lu, f->ld, k, j);
-    for (int n = 0; n < (last - j) * PARTS; n++) {
-        const REAL z = x[n * WIDTH];
-        x[n * WIDTH] = y[n * WIDTH];
-        y[n * WIDTH] = z;
-    }
+    for (int n = j; n < last; n += PANEL_COLUMNS, x += PANEL_COLUMNS * PARTS * WIDTH, y += PANEL_COLUMNS * PARTS * WIDTH)
+        UNROLLED (c, 0, PANEL_COLUMNS * PARTS) {
+            const REAL z = x[c * WIDTH];
+            x[c * WIDTH] = y[c * WIDTH];
+            y[c * WIDTH] = z;
+        }
 }
 
 /* How the pivot of a column is found, lane by lane: the size of the largest so far, and its row. */
