@@ -37,8 +37,8 @@
 
 /* Up to these orders the lanes engine is the fastest, by method (general, symmetric, positive definite,
    triangular) and type (s, d, c, z). By bench/engines.py. */
-#define MOST_M_AVX512 {112, 80, 96, 80}, {112, 80, 96, 80}, {160, 144, 192, 160}, {80, 64, 112, 96}
-#define MOST_M_AVX2 {96, 96, 96, 96}, {96, 96, 96, 96}, {128, 160, 256, 192}, {112, 96, 192, 112}
+#define MOST_M_AVX512 {80, 56, 72, 64}, {56, 48, 64, 64}, {128, 128, 128, 104}, {80, 80, 72, 56}
+#define MOST_M_AVX2 {96, 72, 88, 88}, {72, 56, 80, 80}, {144, 112, 112, 104}, {96, 88, 88, 96}
 #define MOST_M_BASELINE {256, 256, 256, 192}, {256, 256, 256, 192}, {256, 256, 256, 256}, {256, 256, 80, 256}
 /* Without vectors, where LAPACK comes next. */
 #define MOST_M_SCALAR {192, 96, 112, 48}, {12, 12, 24, 24}, {96, 112, 40, 64}, {192, 256, 24, 256}
