@@ -7,6 +7,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 struct settings stackinv_settings = {NULL, -1, TURN_SECONDS, LEAST_SHARED_SECONDS};
 
@@ -83,6 +86,19 @@ static ptrdiff_t count_together(const struct stack *s, struct choice choice, int
 /* That of the last call. */
 static struct call *spare;
 
+/* Ask for large pages where there are whole ones, as NumPy does for its arrays: fewer faults, and fewer addresses to look up. */
+static void use_large_pages(void *memory, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    const size_t page = 4096, first = ((size_t)memory + page - 1) / page * page;
+    const size_t end = ((size_t)memory + size) / page * page;
+    if (size >= LEAST_LARGE_PAGES_BYTES)
+        madvise((void *)first, end - first, MADV_HUGEPAGE); /* which the system may refuse */
+#else
+    (void)memory, (void)size;
+#endif
+}
+
 /* So many bytes, or a few more, of which `size` tells, or NULL. */
 static struct call *take_memory(size_t size)
 {
@@ -92,8 +108,10 @@ static struct call *take_memory(size_t size)
     if (call && !__atomic_compare_exchange_n(&spare, &none, call, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
         free(call);
     call = malloc(size);
-    if (call)
+    if (call) {
+        use_large_pages(call, size);
         call->size = size;
+    }
     return call;
 }
 

@@ -61,6 +61,9 @@
    matrix of M = 256 is as long as its inversion. By hand. */
 #define MOST_SPARE_BYTES (16 << 20)
 
+/* Memory of so many bytes is asked for in large pages, where the system gives them if asked. NumPy's limit. */
+#define LEAST_LARGE_PAGES_BYTES (4 << 20)
+
 /* 4. Results past the caches. */
 
 /* Results of more bytes than this do not stay in the caches anyway, and go past them, ... */

@@ -47,7 +47,8 @@ INLINE void NAME(exchange_two)(const NAME(factors) * f, int i, int k, int j, int
     if (i == k)
         return;
     REAL *x = NAME(element_at)(f->lu, f->ld, i, j), *y = NAME(element_at)(f->lu, f->ld, k, j);
-    for (int n = j; n < last; n += PANEL_COLUMNS, x += PANEL_COLUMNS * PARTS * WIDTH, y += PANEL_COLUMNS * PARTS * WIDTH)
+    for (int n = j; n < last;
+         n += PANEL_COLUMNS, x += PANEL_COLUMNS * PARTS * WIDTH, y += PANEL_COLUMNS * PARTS * WIDTH)
         UNROLLED (c, 0, PANEL_COLUMNS * PARTS) {
             const REAL z = x[c * WIDTH];
             x[c * WIDTH] = y[c * WIDTH];

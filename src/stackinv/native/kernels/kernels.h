@@ -31,8 +31,8 @@ static inline double stackinv_rcond(double a_norm, double norm, double unit)
 /* What suits a machine. No bit of a result depends on it; to be changed only while nothing is calculated. */
 struct tuning {
     double second_cache; /* bytes of a core's; factors that it holds are read fast enough */
-    double task_cost;    /* of a task on rows of a large matrix, which reads the factors, in the time of a tile of rows */
-    int most_task_rows;  /* half as many of complex numbers: beyond, little is left to gain */
+    double task_cost; /* of a task on rows of a large matrix, which reads the factors, in the time of a tile of rows */
+    int most_task_rows; /* half as many of complex numbers: beyond, little is left to gain */
 };
 
 extern struct tuning stackinv_tuning;
