@@ -15,6 +15,7 @@ import argparse
 import datetime
 import itertools
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -23,8 +24,9 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-from stackinv import _compare
+from stackinv import _compare, _native
 from stackinv._compare import CONTENDERS, Contender
 
 HERE = Path(__file__).parent
@@ -40,6 +42,14 @@ ORDERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512,
 TYPE_ORDERS = (2, 3, 4, 8, 16, 32, 64, 128, 256)
 STRUCTURE_ORDERS = (2, 3, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
 STRUCTURES = ("gen", "pos", "sym", "upper triangular", "lower triangular", "diagonal")
+KERNEL_ORDERS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 2048)
+KERNEL_ORDERS_ALONE = (128, 256, 384, 512, 1024, 2048)
+KERNELS = {  # by the instruction set's name: stackinv's, OpenBLAS's and MKL's, of which each library brings its own
+    "AVX512": ("", "SkylakeX", "AVX512"),
+    "AVX2": ("AVX512", "Haswell", "AVX2"),
+    "baseline": ("AVX512 AVX2", "Nehalem", "SSE4_2"),
+}
+KERNEL_VARIABLES = ("STACKINV_DISABLE_CPU_FEATURES", "OPENBLAS_CORETYPE", "MKL_ENABLE_INSTRUCTIONS")
 LENGTH_ORDERS = (3, 8, 32, 128)
 ALONE_ORDERS = (1, 2, 4, 16, 64, 192, 256, 512, 1024, 2048)  # besides
 
@@ -146,6 +156,29 @@ def structures() -> Any:
     )
 
 
+def kernels() -> Any:
+    """Each instruction set that runs here, by order, for stacks and single matrices, one worker and two."""
+    contenders = pick(OWN, "stackinv-out") | pick(LIBRARIES, "numpy", "torch")
+    stacks, alone = _compare.sizes(KERNEL_ORDERS, STACK_BYTES, at_least=2), [(m, 1) for m in KERNEL_ORDERS_ALONE]
+    titles: dict[str, str] = {}
+    records = []
+    for build, _, runs_here in _native.builds():
+        if not runs_here:
+            continue
+        with mock.patch.dict(os.environ, zip(KERNEL_VARIABLES, KERNELS[build], strict=True)):
+            print(f"kernels for {build}", flush=True)
+            some_titles, some = rounds(
+                *(
+                    {"sizes": sizes, "workers": workers, "contenders": which}
+                    for workers in (1, 2)
+                    for sizes, which in ((stacks + alone, contenders), (_compare.sizes([2048], STACK_BYTES), DGEMM))
+                )
+            )
+        titles |= some_titles
+        records += [record | {"kernels": build} for record in some]
+    return titles, records
+
+
 def script(name: str) -> Any:
     """What the script of this name measures and writes as JSON."""
     with tempfile.TemporaryDirectory() as directory:
@@ -201,7 +234,9 @@ EXAMPLE_PICTURES = {
 }
 EXAMPLE_OUTPUT = r"([\d,]+) inverses of (\d+) by .*\nNumPy (\S+) ms, stackinv (\S+) ms"
 
-MEASUREMENTS = {one.__name__: one for one in (orders, lengths, types, structures, engines, cliffs, solving, examples)}
+MEASUREMENTS = {
+    one.__name__: one for one in (orders, kernels, lengths, types, structures, engines, cliffs, solving, examples)
+}
 
 
 def lines(value: Any) -> Iterator[str]:

@@ -51,6 +51,21 @@ def calls(contender: str, m: int) -> Times:
     )
 
 
+def by_kernels(contender: str, kernels: str, workers: int = 2, *, alone: bool = False) -> Times:
+    """Microseconds a matrix by order, of stacks or of single matrices, with the kernels of an instruction set."""
+    return Times(
+        (record["m"], record["microseconds"])
+        for record in load("kernels")["records"]
+        if (record["contender"], record["kernels"], record["workers"]) == (contender, kernels, workers)
+        and (record["length"] == 1) == alone
+    )
+
+
+def kernels_dgemm(kernels: str, workers: int = 2) -> float:
+    """GFLOP/s of products of matrices of order 2048."""
+    return max(rate(m, time) for m, time in by_kernels("dgemm", kernels, workers).items())
+
+
 def bandwidth() -> float:
     """GB/s read and written by copying stacks, at its best, two threads."""
     return max(16e-3 * m * m / time for m, time in times("orders", "copy").items())

@@ -13,7 +13,21 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from results import ALL, LIBRARIES, bandwidth, calls, copying, dgemm, examples, load, rate, times, title
+from results import (
+    ALL,
+    LIBRARIES,
+    bandwidth,
+    by_kernels,
+    calls,
+    copying,
+    dgemm,
+    examples,
+    kernels_dgemm,
+    load,
+    rate,
+    times,
+    title,
+)
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -126,6 +140,23 @@ def large() -> str:
     )
 
 
+KERNELS = {"AVX512": "AVX-512", "AVX2": "AVX2", "baseline": "SSE2"}
+
+
+def kernels(workers: int = 2, *, alone: bool = False) -> str:
+    head, rows = ["M"], []
+    for build, name in KERNELS.items():
+        head += [f"{name}, µs", f"of dgemm's {kernels_dgemm(build, workers):.0f}", "× NumPy", "× PyTorch"]
+    for m in by_kernels("stackinv-out", "baseline", workers, alone=alone):
+        row = [str(m)]
+        for build in KERNELS:
+            own = by_kernels("stackinv-out", build, workers, alone=alone)[m]
+            row += [number(own), share(rate(m, own) / kernels_dgemm(build, workers))]
+            row += [number(by_kernels(name, build, workers, alone=alone)[m] / own) for name in ("numpy", "torch")]
+        rows.append(row)
+    return markdown(head, rows)
+
+
 def lengths() -> str:
     names = ("stackinv", *LIBRARIES)
     return markdown(
@@ -215,13 +246,16 @@ TABLES: dict[str, Callable[[], str]] = {
         one.__name__: one
         for one in (headline, orders, limits, small, large, lengths, alone, types, structures, solving)
     },
+    "kernels": kernels,
+    "kernels, one worker": lambda: kernels(1),
+    "kernels, one matrix": lambda: kernels(alone=True),
     "examples": example_times("examples/"),
     "examples here": example_times(""),
 }
 
 
-def machine() -> str:
-    one = load("orders")["machine"]
+def machine(measurement: str = "orders") -> str:
+    one = load(measurement)["machine"]
     kernels = {"AVX512": "AVX-512"}.get(one["instruction set"], one["instruction set"])
     where = f"{one['processor']} with {kernels} ({one['system']}, Python {one['Python']})"
     return f"two of the {one['cores']} cores of an {where}" if one["cores"] > 2 else f"two cores of an {where}"
@@ -242,7 +276,12 @@ def figures() -> dict[str, str]:
         for who, time in one["milliseconds"].items()
     }
     alone = {f"alone {m} {name}": f"{number(calls(name, m)[1])} µs" for m in (3, 8) for name in ("stackinv", "numpy")}
-    return {"machine": machine(), "dgemm": f"{dgemm():.0f}"} | shares | took | alone
+    return (
+        {"machine": machine(), "machine of kernels": machine("kernels"), "dgemm": f"{dgemm():.0f}"}
+        | shares
+        | took
+        | alone
+    )
 
 
 def renewed(text: str) -> str:
