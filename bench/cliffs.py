@@ -1,4 +1,5 @@
-"""Every order from 1 to 600: where does one more row cost much more than it should? float64, all workers.
+"""Every order from 1 to 600, and multiples of 64 with their neighbours up to 2240: where does one more row cost
+much more than it should? float64, all workers.
 
 python bench/cliffs.py [--json FILE]
 """
@@ -13,18 +14,19 @@ import numpy as np
 
 import stackinv
 
-MOST_M = 600
+MOST_M = 600  # without gaps
+ORDERS = [*range(1, MOST_M + 1), *(m + d for m in range(640, 2241, 64) for d in (-1, 0, 1))]
 STACK_BYTES = 8 << 20
-ROUNDS = 5
+SWEEPS = 3
 
 
 def microseconds(m: int) -> float:
     """A matrix of order m; the shortest of some calls, since what is looked for is no matter of noise."""
-    n = max(8, STACK_BYTES // (8 * m * m))
+    n = max(8 if m <= MOST_M else 2, STACK_BYTES // (8 * m * m))
     a = np.random.default_rng(0).standard_normal((n, m, m))
     out = np.empty_like(a)
     times = []
-    for _ in range(ROUNDS):
+    for _ in range(5 if m <= MOST_M else 2):
         start = time.perf_counter()
         stackinv.inv(a, out=out)
         times.append(time.perf_counter() - start)
@@ -35,20 +37,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the times")
     path = parser.parse_args().json
-    orders = range(1, MOST_M + 2)
-    sweeps = [[microseconds(m) for m in orders] for _ in range(3)]
+    sweeps = [[microseconds(m) for m in ORDERS] for _ in range(SWEEPS)]
     times = [statistics.median(sweep) for sweep in zip(*sweeps, strict=True)]
-    inner = range(1, len(orders) - 1)
-    ratios = {orders[i]: times[i] / (times[i - 1] * times[i + 1]) ** 0.5 for i in inner}
-    print("The largest times over the geometric mean of their neighbours':")
+    costs = [time / m**3 for m, time in zip(ORDERS, times, strict=True)]
+    ratios = {ORDERS[i]: costs[i] / (costs[i - 1] * costs[i + 1]) ** 0.5 for i in range(1, len(ORDERS) - 1)}
+    print("The largest times an operation over the geometric mean of the neighbours':")
     for m in sorted(ratios, key=ratios.__getitem__, reverse=True)[:8]:
         print(f"   M = {m:3d}: {ratios[m]:.2f}")
-    steps = {orders[i]: times[i] / times[i - 1] / (orders[i] / orders[i - 1]) ** 3 for i in inner if orders[i] > 16}
-    print("The largest steps from M - 1 to M, over what M cubed explains, from M = 17 on:")
+    steps = {ORDERS[i]: costs[i] / costs[i - 1] for i in range(1, len(ORDERS)) if ORDERS[i] > 16}
+    print("The largest steps from one order to the next, from M = 17 on:")
     for m in sorted(steps, key=steps.__getitem__, reverse=True)[:8]:
         print(f"   M = {m:3d}: {steps[m]:.2f}")
     if path:
-        records = [{"m": m, "microseconds": float(f"{time:.4g}")} for m, time in zip(orders, times, strict=True)]
+        records = [{"m": m, "microseconds": float(f"{time:.4g}")} for m, time in zip(ORDERS, times, strict=True)]
         path.write_text(json.dumps(records))
 
 

@@ -198,8 +198,13 @@ def engines() -> Any:
 
 
 def cliffs() -> Any:
-    """Every order."""
-    return script("cliffs")
+    """Every order, with the kernels of two instruction sets, if both run here."""
+    records = []
+    for build, _, runs_here in _native.builds():
+        if runs_here and build != "baseline":
+            with mock.patch.dict(os.environ, zip(KERNEL_VARIABLES, KERNELS[build], strict=True)):
+                records += [record | {"kernels": build} for record in script("cliffs")[1]]
+    return versions(), records
 
 
 def solving() -> Any:
@@ -231,6 +236,7 @@ EXAMPLE_PICTURES = {
     "kalman_bank": "png",
     "visual_odometry": "png",
     "structure_tensor": "jpg",
+    "heated_bar": "png",
 }
 EXAMPLE_OUTPUT = r"([\d,]+) inverses of (\d+) by .*\nNumPy (\S+) ms, stackinv (\S+) ms"
 

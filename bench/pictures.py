@@ -236,8 +236,11 @@ def engines() -> None:
 
 def cliffs() -> None:
     figure, axes = panel(title="Every order", xlabel="M", ylabel="GFLOP/s (2 M³ operations)")
-    points = {record["m"]: rate(record["m"], record["microseconds"]) for record in load("cliffs")["records"]}
-    line(axes, points, COLOURS["stackinv"], None, marker=None, linewidth=1.1)
+    for kernels, (name, colour) in {"AVX512": ("AVX-512", "stackinv"), "AVX2": ("AVX2", "numpy")}.items():
+        records = [record for record in load("cliffs")["records"] if record["kernels"] == kernels]
+        points = {record["m"]: rate(record["m"], record["microseconds"]) for record in records}
+        line(axes, points, COLOURS[colour], name, marker=None, linewidth=1.1)
+    axes.legend()
     save(figure, "cliffs")
 
 

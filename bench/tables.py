@@ -39,6 +39,7 @@ EXAMPLES = {
     "kalman_bank": "How noisy are macroeconomic series?",
     "visual_odometry": "Where did the car drive?",
     "structure_tensor": "How precisely can a point be found again?",
+    "heated_bar": "How does heat spread in a twisted bar?",
 }
 
 
@@ -276,12 +277,8 @@ def figures() -> dict[str, str]:
         for who, time in one["milliseconds"].items()
     }
     alone = {f"alone {m} {name}": f"{number(calls(name, m)[1])} µs" for m in (3, 8) for name in ("stackinv", "numpy")}
-    return (
-        {"machine": machine(), "machine of kernels": machine("kernels"), "dgemm": f"{dgemm():.0f}"}
-        | shares
-        | took
-        | alone
-    )
+    machines = {f"machine of {name}": machine(name) for name in ("kernels", "examples", "cliffs")}
+    return {"machine": machine(), "dgemm": f"{dgemm():.0f}"} | machines | shares | took | alone
 
 
 def renewed(text: str) -> str:

@@ -26,7 +26,7 @@ def run(tmp_path, name, *arguments):
     ).stdout
 
 
-PICTURES = ["kalman_bank", "mahalanobis_outliers", "structure_tensor", "visual_odometry"]
+PICTURES = ["heated_bar", "kalman_bank", "mahalanobis_outliers", "structure_tensor", "visual_odometry"]
 
 
 @pytest.mark.parametrize("name", or_nightly(PICTURES, ["structure_tensor", "visual_odometry"]))

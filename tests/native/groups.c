@@ -32,8 +32,7 @@ static void fill(char *a, const struct given *g)
 
 static int check(enum type type, enum structure structure, int m)
 {
-    static const struct tuning tunings[] = {
-        {1e9, .3, 128}, {0, .3, 128}, {0, 100, 1 << 20}, {0, .3, 1}, {0, 0, 256}};
+    static const struct tuning tunings[] = {{1e9, .3, 128}, {0, .3, 128}, {0, 100, 1 << 20}, {0, .3, 1}, {0, 0, 256}};
     const struct tuning before = stackinv_tuning;
     struct given g = {
         .engine = STACKINV_BLOCKED, .type = type, .structure = structure, .m = m, .n = 1, .garbage = 0xff};

@@ -91,6 +91,8 @@ static int NAME(tiles_together)(int m, int tiles, int threads)
     const int most = larger(stackinv_tuning.most_task_rows / (PARTS * TILE_ROWS), 1);
     int best = 1;
     double least = 1e300;
+    if ((double)m * m * sizeof(REAL) * PARTS <= stackinv_tuning.second_cache)
+        return 1;
     for (int together = 1; together <= most; together++) {
         const int tasks = (tiles + together - 1) / together, rounds = (tasks + threads - 1) / threads;
         const double time = rounds * (together + stackinv_tuning.task_cost);
@@ -99,7 +101,7 @@ static int NAME(tiles_together)(int m, int tiles, int threads)
             best = together;
         }
     }
-    return (double)m * m * sizeof(REAL) * PARTS <= stackinv_tuning.second_cache ? 1 : best;
+    return best;
 }
 
 static NAME(inverse) NAME(describe_inverse)(int m, int threads)

@@ -15,13 +15,6 @@ typedef struct {
 typedef struct {
     NAME(lines) reads, writes;
 } NAME(fetches);
-#define NOTHING                                                                                                        \
-    {                                                                                                                  \
-        {NULL},                                                                                                        \
-        {                                                                                                              \
-            NULL                                                                                                       \
-        }                                                                                                              \
-    }
 
 /* So many rows in the time of so many columns of products. */
 INLINE NAME(lines) NAME(plan_lines)(const char *at, ptrdiff_t stride, ptrdiff_t width, int rows, double products)

@@ -33,7 +33,7 @@ INLINE void NAME(upper_tile)(E *lu, ptrdiff_t ld, int strip, int first, int j)
 NOINLINE void NAME(apply)(const NAME(factors) * f, int first, int end, int j, int last)
 {
     const NAME(piece) p = {.first = j, .last = last, .k = first, .end = end};
-    NAME(fetches) none = NOTHING;
+    NAME(fetches) none = {{NULL}, {NULL}};
     for (int n = j; n < last; n += TILE_COLUMNS)
         for (int strip = first / WIDTH; strip < end / WIDTH; strip++)
             NAME(upper_tile)(f->lu, f->ld, strip, first, n);

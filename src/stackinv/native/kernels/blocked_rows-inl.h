@@ -228,7 +228,7 @@ INLINE void NAME(invert_lower_tile)(const NAME(factors) * f, const NAME(rows) * 
 INLINE bool NAME(invert_lower_rows)(const NAME(group) * g, int *number, const bool of_upper)
 {
     const NAME(factors) *f = &g->f;
-    NAME(fetches) none = NOTHING;
+    NAME(fetches) none = {{NULL}, {NULL}};
     NAME(piece) p;
     for (bool begun = false; NAME(next_piece)(g, true, number, &p); ++*number, begun = true) {
         if (NAME(leaves_off)(g->matrix, begun))
