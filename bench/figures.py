@@ -212,6 +212,11 @@ def solving() -> Any:
     return script("solving")
 
 
+def layouts() -> Any:
+    """The same matrices in other layouts."""
+    return script("layouts")
+
+
 def examples() -> Any:
     """The examples on real data, which draw their pictures."""
     results = []
@@ -241,7 +246,8 @@ EXAMPLE_PICTURES = {
 EXAMPLE_OUTPUT = r"([\d,]+) inverses of (\d+) by .*\nNumPy (\S+) ms, stackinv (\S+) ms"
 
 MEASUREMENTS = {
-    one.__name__: one for one in (orders, kernels, lengths, types, structures, engines, cliffs, solving, examples)
+    one.__name__: one
+    for one in (orders, kernels, lengths, types, structures, engines, cliffs, solving, layouts, examples)
 }
 
 

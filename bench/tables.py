@@ -242,10 +242,23 @@ def solving() -> str:
     )
 
 
+def layouts() -> str:
+    records = load("layouts")["records"]
+    ways = {record["way"]: record["title"] for record in records}
+    by = {(record["way"], record["m"]): record["microseconds"] for record in records}
+    return markdown(
+        ["M", *ways.values()],
+        (
+            [str(m), *(number(by.get((way, m), math.nan)) for way in ways)]
+            for m in sorted({record["m"] for record in records})
+        ),
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     **{
         one.__name__: one
-        for one in (headline, orders, limits, small, large, lengths, alone, types, structures, solving)
+        for one in (headline, orders, limits, small, large, lengths, alone, types, structures, solving, layouts)
     },
     "kernels": kernels,
     "kernels, one worker": lambda: kernels(1),
@@ -277,7 +290,7 @@ def figures() -> dict[str, str]:
         for who, time in one["milliseconds"].items()
     }
     alone = {f"alone {m} {name}": f"{number(calls(name, m)[1])} µs" for m in (3, 8) for name in ("stackinv", "numpy")}
-    machines = {f"machine of {name}": machine(name) for name in ("kernels", "examples", "cliffs")}
+    machines = {f"machine of {name}": machine(name) for name in ("kernels", "examples", "cliffs", "layouts")}
     return {"machine": machine(), "dgemm": f"{dgemm():.0f}"} | machines | shares | took | alone
 
 

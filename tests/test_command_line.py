@@ -223,10 +223,11 @@ def test_bad_dtype_is_status_2(invert):
 
 def start(folder, *options):
     """An inversion of seconds, once its temporary file is there; the process and the name of the file."""
-    stack = np.lib.format.open_memmap(folder / "a.npy", mode="w+", dtype="f8", shape=(150, 500, 500))
-    stack[:] = np.eye(500)
+    stack = np.lib.format.open_memmap(folder / "a.npy", mode="w+", dtype="f8", shape=(40, 1000, 1000))
+    stack[:] = np.eye(1000)
+    slow = ["--engine", "lapack", "--workers", "1"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "stackinv", "invert", folder / "a.npy", *options],
+        [sys.executable, "-m", "stackinv", "invert", folder / "a.npy", *slow, *options],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -22,6 +22,23 @@ def prepared(*what):
     return a, a.copy()
 
 
+@functools.cache
+def laid_out(m, layout):
+    a = prepared(m, "float64")[0]
+    if layout == "columns first":
+        return tuple(np.ascontiguousarray(a.swapaxes(-1, -2)).swapaxes(-1, -2) for _ in range(2))
+    if layout == "C":
+        return a, a.copy()
+    length = len(a) // 4 * 4
+    first = np.ascontiguousarray(np.moveaxis(a[:length], 0, -1))
+    if layout == "(M, M, n)":
+        return first, first.copy()
+    rooms = tuple(np.empty((m, m, length // 4, 5))[..., :4] for _ in range(2))
+    for room in rooms:
+        room[...] = first.reshape(room.shape)
+    return rooms
+
+
 class Stack:
     """A stack of 64 MiB, into memory that is there."""
 
@@ -61,6 +78,22 @@ class StackByLapack:
 
     def time_inv(self, m, dtype, workers):
         stackinv.inv(self.a, out=self.out, engine="lapack", workers=workers)
+
+
+class StackByLayout:
+    """The same matrices in other layouts, into memory of the same layout."""
+
+    param_names = ["m", "layout"]
+    params = [[2, 3, 4, 8, 16, 32], ["C", "columns first", "(M, M, n)", "(M, M, k, 4) of 5"]]
+
+    def setup(self, m, layout):
+        if layout.startswith("(") and "axes" not in inspect.signature(stackinv.inv).parameters:
+            raise NotImplementedError("before there were axes")
+        self.a, self.out = laid_out(m, layout)
+        self.given = {"axes": [(0, 1), (0, 1)]} if layout.startswith("(") else {}
+
+    def time_inv(self, m, layout):
+        stackinv.inv(self.a, out=self.out, **self.given)
 
 
 class OneMatrix:

@@ -21,6 +21,8 @@ from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from scipy.sparse import coo_array
 from scipy.sparse.linalg import cg
 
+import stackinv
+
 SHAPE = (120, 20, 20)  # elements along the bar and across
 LENGTH = 6.0  # in widths of the bar
 TURN = 1.5 * np.pi
@@ -52,6 +54,8 @@ def main(picture: str) -> None:
     reference = reference_gradients()
     jacobians = np.einsum("iae,jap->ijep", nodes[:, elements], reference)
     inverses = both.run(lambda inv: inv(np.moveaxis(jacobians, (0, 1), (-2, -1))))
+    first = stackinv.inv(jacobians, axes=[(0, 1), (0, 1)])  # the same, with the matrix axes first
+    np.testing.assert_allclose(np.moveaxis(first, (0, 1), (-2, -1)), inverses, rtol=1e-12)
     slopes = np.einsum("epji,jap->iaep", inverses, reference, optimize=True)
     volumes = np.linalg.det(np.moveaxis(jacobians, (0, 1), (-2, -1))) / 8
     print(f"volume {volumes.sum():.4f}, untwisted {LENGTH:.4f}")
