@@ -25,9 +25,15 @@ def replaced_when_done(target: Path) -> Iterator[BinaryIO]:
     with _named(target):
         before = _replaceable(target)
         _remove_leftovers(target)
-        part = target.with_name(_prefix(target) + secrets.token_hex(8) + ".part")
-        descriptor = os.open(part, _FLAGS, 0o600)
+    part = target.with_name(_prefix(target) + secrets.token_hex(8) + ".part")
+    ours = True
     try:
+        try:
+            with _named(target):
+                descriptor = os.open(part, _FLAGS, 0o600)
+        except OSError:
+            ours = False  # of others, or not there; a signal just after it was made is another matter
+            raise
         with os.fdopen(descriptor, "w+b") as file:
             if not _lock(descriptor) or os.fstat(descriptor).st_nlink == 0:  # another run took it for a leftover
                 raise RuntimeError(f"{target}: another process is writing this file")
@@ -39,7 +45,8 @@ def replaced_when_done(target: Path) -> Iterator[BinaryIO]:
                 part.replace(target)  # while it is locked
     except BaseException:
         with contextlib.suppress(OSError):
-            part.unlink()
+            if ours:
+                part.unlink()
         raise
 
 
