@@ -60,10 +60,13 @@ typedef struct {
 } NAME(inverse);
 
 /* From strip to strip. A block of sums takes TILE_COLUMNS of each strip in turn: what follow each other should not fall into
-   the same sets of the first cache, which repeat every 4 KiB, as long as that is. */
+   the same sets of the first cache, which repeat every 4 KiB, as long as that is. Small matrices are in it anyway, and
+   invert_few_rows relies on theirs. */
 static ptrdiff_t NAME(leading_dimension)(int columns)
 {
     const unsigned period = 4096 / sizeof(E), apart = TILE_COLUMNS;
+    if (columns <= MEDIUM + PANEL_COLUMNS)
+        return columns | 1;
     for (ptrdiff_t ld = columns | 1;; ld += 2) {
         bool spread = true;
         for (unsigned strips = 1; strips <= 4; strips++)

@@ -33,19 +33,18 @@ INLINE NAME(lines) NAME(plan_lines)(const char *at, ptrdiff_t stride, ptrdiff_t 
     return lines;
 }
 
-/* Columns first to last - 1 of a matrix of the user's, of which task `part` of `parts` fetches its share. */
-INLINE NAME(lines) NAME(plan_reads)(const struct matrix *matrix, const char *a, int first, int last, int part,
-                                    int parts, double products)
+/* The share of task `part` of `parts` in what there is to fetch of the next matrix. */
+INLINE NAME(lines) NAME(plan_reads)(const struct matrix *matrix, int part, int parts, double products)
 {
     const ptrdiff_t size = (ptrdiff_t)(matrix->a_single ? sizeof(float) : sizeof(double)) * PARTS;
     const bool by_rows = matrix->a_column == size;
     const ptrdiff_t stride = by_rows ? matrix->a_row : matrix->a_column;
-    const int rows = by_rows ? matrix->m : last - first;
+    const int columns = matrix->next_columns, rows = by_rows ? matrix->m : columns;
     const int from = (int)((int64_t)rows * part / parts), end = (int)((int64_t)rows * (part + 1) / parts);
-    if (first >= last || (!by_rows && matrix->a_row != size))
+    if (columns == 0 || (!by_rows && matrix->a_row != size))
         return (NAME(lines)){NULL};
-    return NAME(plan_lines)(a + first * matrix->a_column + from * stride, stride,
-                            (by_rows ? last - first : matrix->m) * size, end - from, products);
+    return NAME(plan_lines)(matrix->next + from * stride, stride, (by_rows ? columns : matrix->m) * size, end - from,
+                            products);
 }
 
 /* Rows first to end - 1 of the result. */

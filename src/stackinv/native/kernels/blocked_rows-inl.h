@@ -112,7 +112,7 @@ INLINE NAME(fetches) NAME(plan_fetches)(const NAME(group) * g, double reading, d
     const struct matrix *matrix = g->matrix;
     const int together = g->inverse.tiles_a_task, tasks = (g->inverse.tiles + together - 1) / together;
     return (NAME(fetches)){
-        NAME(plan_reads)(matrix, matrix->next, 0, matrix->next_columns, g->first / together, tasks, reading),
+        NAME(plan_reads)(matrix, g->first / together, tasks, reading),
         NAME(plan_writes)(matrix, g->first * TILE_ROWS, smaller(g->end * TILE_ROWS, g->f.m), writing)};
 }
 
