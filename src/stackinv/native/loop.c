@@ -75,8 +75,7 @@ static ptrdiff_t count_together(const struct stack *s, struct choice choice, int
         return 0;
     if (choice.seconds > MOST_ALONE_SECONDS)
         return s->n;
-    /* Threads at one matrix wait for each other more than for the start of a team. */
-    if (choice.seconds < 2 * stackinv_settings.least_shared_seconds)
+    if (choice.seconds < stackinv_settings.least_shared_seconds)
         return 0;
     return rest < speedup ? rest : 0;
 }

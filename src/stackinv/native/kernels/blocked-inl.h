@@ -10,6 +10,9 @@
    what the blocks before it contribute when its own turn comes, and no finished block changes any more: so a block can
    be worked on while others still read those before it. The rows of the inverse are then independent of each other.
 
+   A block of columns is memory of its own, strip after strip: processors fetch what follows in memory, and would take it away
+   from the thread that works on the block to the right.
+
    This is the layout, products, and what moves numbers in and out; blocked_rows-inl.h what is done with factors, a group of
    rows at a time; blocked_lu-inl.h, blocked_symmetric-inl.h, blocked_cholesky-inl.h and blocked_triangle-inl.h are the methods. */
 
@@ -45,7 +48,9 @@ typedef struct {
 typedef struct {
     int m, strips, columns; /* columns are padded to whole tiles */
     int blocks, stretches;
-    ptrdiff_t ld;           /* from strip to strip */
+    ptrdiff_t ld;           /* from strip to strip of a block of columns */
+    ptrdiff_t block;        /* from block to block, less its columns */
+    ptrdiff_t rows_ld;      /* from strip to strip of rows of the inverse */
     E *lu;                  /* both factors, or the one there is */
     REAL *inverse_diagonal; /* of U, or of L */
     REAL *a_sums;           /* of moduli of the matrix, by block and column */
@@ -59,23 +64,6 @@ typedef struct {
     REAL *sums; /* of moduli of the inverse, by tile and column */
 } NAME(inverse);
 
-/* From strip to strip. A block of sums takes TILE_COLUMNS of each strip in turn: what follow each other should not fall into
-   the same sets of the first cache, which repeat every 4 KiB, as long as that is. Small matrices are in it anyway, and
-   invert_few_rows relies on theirs. */
-static ptrdiff_t NAME(leading_dimension)(int columns)
-{
-    const unsigned period = 4096 / sizeof(E), apart = TILE_COLUMNS;
-    if (columns <= MEDIUM + PANEL_COLUMNS)
-        return columns | 1;
-    for (ptrdiff_t ld = columns | 1;; ld += 2) {
-        bool spread = true;
-        for (unsigned strips = 1; strips <= 4; strips++)
-            spread &= (strips * ld + apart) % period >= 2 * apart;
-        if (spread)
-            return ld;
-    }
-}
-
 static NAME(factors) NAME(describe)(int m)
 {
     NAME(factors) f = {.m = m};
@@ -83,7 +71,10 @@ static NAME(factors) NAME(describe)(int m)
     f.columns = (m + PANEL_COLUMNS - 1) / PANEL_COLUMNS * PANEL_COLUMNS;
     f.blocks = (m + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
     f.stretches = (m + STRETCH - 1) / STRETCH;
-    f.ld = NAME(leading_dimension)(f.columns);
+    /* Odd, so that strips do not fall into the same sets of the first cache, which repeat every 4 KiB. */
+    f.ld = smaller(f.columns, BLOCK_COLUMNS) | 1;
+    f.block = f.columns / WIDTH * f.ld - BLOCK_COLUMNS;
+    f.rows_ld = f.columns | 1; /* invert_few_rows relies on it */
     return f;
 }
 
@@ -120,10 +111,11 @@ static void NAME(count_tasks)(int m, int threads, int *blocks, int *row_tasks)
     *row_tasks = (inverse.tiles + inverse.tiles_a_task - 1) / inverse.tiles_a_task;
 }
 
-/* Bytes of both if `squares` triangles are kept in squares of their own; their pieces are at `memory`, if it is given. */
-static size_t NAME(lay_out)(NAME(factors) * f, NAME(inverse) * inverse, int squares, void *memory)
+/* Bytes of both, with or without the inverse of a factor; their pieces are at `memory`, if it is given. */
+static size_t NAME(lay_out)(NAME(factors) * f, NAME(inverse) * inverse, bool kept, void *memory)
 {
-    const size_t line = f->columns * sizeof(REAL), square = f->columns / WIDTH * f->ld * sizeof(E);
+    const size_t line = f->columns * sizeof(REAL), lu = f->blocks * (f->block + BLOCK_COLUMNS) * sizeof(E);
+    const size_t square = f->columns / WIDTH * f->rows_ld * sizeof(E);
     char *at = (char *)memory;
     f->inverse_diagonal = (REAL *)at;
     f->a_sums = (REAL *)(at += line * PARTS);
@@ -132,22 +124,22 @@ static size_t NAME(lay_out)(NAME(factors) * f, NAME(inverse) * inverse, int squa
     at += f->columns * sizeof(int);
     at += -(at - (char *)memory) & 63;
     f->lu = (E *)at;
-    inverse->v = (E *)(at + square);
-    return at - (char *)memory + squares * square;
+    inverse->v = (E *)(at + lu);
+    return at - (char *)memory + lu + (kept ? square : 0);
 }
 
 static size_t NAME(one_factor_size)(int m)
 {
     NAME(factors) f = NAME(describe)(m);
     NAME(inverse) inverse = NAME(describe_inverse)(m, 1);
-    return NAME(lay_out)(&f, &inverse, 1, NULL);
+    return NAME(lay_out)(&f, &inverse, false, NULL);
 }
 
 static size_t NAME(two_factors_size)(int m)
 {
     NAME(factors) f = NAME(describe)(m);
     NAME(inverse) inverse = NAME(describe_inverse)(m, 1);
-    return NAME(lay_out)(&f, &inverse, 2, NULL);
+    return NAME(lay_out)(&f, &inverse, true, NULL);
 }
 
 static NAME(factors) NAME(carve)(const struct matrix *matrix)
@@ -168,13 +160,24 @@ static NAME(inverse) NAME(carve_inverse)(const struct matrix *matrix)
 
 static size_t NAME(rows_size)(int m, int threads)
 {
-    return NAME(describe_inverse)(m, threads).tiles_a_task * TILE_STRIPS * (size_t)NAME(describe)(m).ld * sizeof(E);
+    return NAME(describe_inverse)(m, threads).tiles_a_task * TILE_STRIPS * (size_t)NAME(describe)(m).rows_ld *
+           sizeof(E);
 }
 
-/* Element (i, j), with its imaginary part WIDTH further on. */
-INLINE REAL *NAME(element_at)(E *lu, ptrdiff_t ld, int i, int j)
+/* The block of column j, from where column 0 would be: so columns keep their numbers. */
+INLINE E *NAME(block_of)(const NAME(factors) * f, int j)
 {
-    return (REAL *)(lu + i / WIDTH * ld + j) + i % WIDTH;
+    return f->lu + (unsigned)j / BLOCK_COLUMNS * f->block;
+}
+
+/* Element (i, j) of strips, with its imaginary part WIDTH further on. */
+INLINE REAL *NAME(element_at)(E *strips, ptrdiff_t ld, int i, int j)
+{
+    return (REAL *)(strips + i / WIDTH * ld + j) + i % WIDTH;
+}
+INLINE REAL *NAME(factor_at)(const NAME(factors) * f, int i, int j)
+{
+    return NAME(element_at)(NAME(block_of)(f, j), f->ld, i, j);
 }
 
 /* Element (i, j) of a block whose first row and column begin a block of sums, as far as that reaches. */
@@ -217,12 +220,12 @@ INLINE V NAME(rows_of)(int strip)
 }
 
 /* sum += a y: a column of A, a row of B whose numbers are `step` further on each. */
-INLINE void NAME(add_column)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, const REAL *y, ptrdiff_t ld,
+INLINE void NAME(add_column)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, const REAL *y, ptrdiff_t lda,
                              const int strips)
 {
     E x[TILE_STRIPS];
     UNROLLED (s, 0, strips)
-        x[s] = a[s * ld];
+        x[s] = a[s * lda];
     UNROLLED (c, 0, TILE_COLUMNS) {
         const E z = NAME(broadcast)(y + c * PARTS * WIDTH);
         UNROLLED (s, 0, strips)
@@ -231,8 +234,8 @@ INLINE void NAME(add_column)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, const
 }
 
 /* sum = A[:, k..end) B[k..end, :], where a is column 0 of the first strip of A and b element (0, 0) of B. */
-INLINE void NAME(multiply_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, const E *b, ptrdiff_t ld, int k,
-                                const int end, const int strips)
+INLINE void NAME(multiply_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, ptrdiff_t lda, const E *b, ptrdiff_t ld,
+                                int k, const int end, const int strips)
 {
     UNROLLED (s, 0, strips)
         UNROLLED (c, 0, TILE_COLUMNS)
@@ -246,7 +249,7 @@ INLINE void NAME(multiply_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, co
             __builtin_prefetch((const char *)(strip + ld) + line);
 #endif
         do
-            NAME(add_column)(sum, at, y++, ld, strips);
+            NAME(add_column)(sum, at, y++, lda, strips);
         while (++at != stop);
         strip += ld;
         y = (const REAL *)strip;
@@ -254,23 +257,34 @@ INLINE void NAME(multiply_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, co
     }
 }
 
-/* sum = A[:, k..end) B[:, k..end)^T or ^H, where a is column 0 of the first strip of A and b element (0, 0) of B. */
-INLINE void NAME(multiply_rows_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, const REAL *b, ptrdiff_t ld, int k,
-                                     const int end, const int strips, const bool conjugate)
+/* sum = A[:, k..end) B[:, k..end)^T or ^H, where a is column 0 of the first strip of A and b that of B, whose blocks of
+   columns are `block` further apart than their columns. */
+INLINE void NAME(multiply_rows_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, ptrdiff_t lda, const REAL *b,
+                                     ptrdiff_t ld, ptrdiff_t block, int k, const int end, const int strips,
+                                     const bool conjugate)
 {
     UNROLLED (s, 0, strips)
         UNROLLED (c, 0, TILE_COLUMNS)
             sum[s][c] = NAME(zero)();
-    for (; k < end; k++) {
-        E x[TILE_STRIPS];
-        UNROLLED (s, 0, strips)
-            x[s] = a[s * ld + k];
-        UNROLLED (c, 0, TILE_COLUMNS) {
-            const E z = NAME(broadcast)(b + ((c / WIDTH * ld + k) * PARTS) * WIDTH + c % WIDTH);
+    const E *at = a + k, *const last = a + end;
+    const REAL *y = b + ((unsigned)k / BLOCK_COLUMNS * block + k) * PARTS * WIDTH;
+    const E *stop = at + BLOCK_COLUMNS - (unsigned)k % BLOCK_COLUMNS; /* the end of the block of columns */
+    while (at < last) {
+        stop = stop < last ? stop : last;
+        do {
+            E x[TILE_STRIPS];
             UNROLLED (s, 0, strips)
-                sum[s][c] =
-                    conjugate ? NAME(add_product_conjugate)(sum[s][c], x[s], z) : NAME(add_product)(sum[s][c], x[s], z);
-        }
+                x[s] = at[s * lda];
+            UNROLLED (c, 0, TILE_COLUMNS) {
+                const E z = NAME(broadcast)(y + c / WIDTH * ld * PARTS * WIDTH + c % WIDTH);
+                UNROLLED (s, 0, strips)
+                    sum[s][c] = conjugate ? NAME(add_product_conjugate)(sum[s][c], x[s], z)
+                                          : NAME(add_product)(sum[s][c], x[s], z);
+            }
+            y += PARTS * WIDTH;
+        } while (++at != stop);
+        y += block * PARTS * WIDTH;
+        stop = at + BLOCK_COLUMNS;
     }
 }
 
@@ -285,47 +299,57 @@ INLINE void NAME(multiply_rows_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *
             FUNCTION(__VA_ARGS__, (TILE_STRIPS > 2 ? 2 : 1));                                                          \
     } while (0)
 
-/* From some columns of the rows x, of which they are column 0, subtract the products of the rows with B. */
-INLINE void NAME(subtract_tile)(const NAME(factors) * f, E *x, const NAME(piece) * p, int j, const int strips)
+/* Some rows: column 0 of what is multiplied by a factor, and of what it is subtracted from, as block_of tells it. */
+typedef struct {
+    const E *a;
+    E *c;
+    ptrdiff_t ld;
+} NAME(operands);
+
+INLINE void NAME(subtract_sums)(E sum[TILE_STRIPS][TILE_COLUMNS], E *c, ptrdiff_t ld, const int strips)
 {
-    E sum[TILE_STRIPS][TILE_COLUMNS];
-    NAME(multiply_tile)(sum, x, f->lu + j, f->ld, p->k, p->end, strips);
     UNROLLED (s, 0, strips)
-        UNROLLED (c, 0, TILE_COLUMNS) {
-            E *at = x + s * f->ld + j + c;
-            *at = NAME(subtract)(*at, sum[s][c]);
-        }
+        UNROLLED (n, 0, TILE_COLUMNS)
+            c[s * ld + n] = NAME(subtract)(c[s * ld + n], sum[s][n]);
 }
 
-/* A tile of rows, or less: subtract the products of a piece, which are of its own columns and of those of the factors. */
-NOINLINE void NAME(subtract_piece)(const NAME(factors) * f, E *x, NAME(piece) p, int strips, NAME(fetches) * fetches)
+INLINE void NAME(subtract_tile)(const NAME(factors) * f, const NAME(operands) * x, const E *b, const NAME(piece) * p,
+                                int j, const int strips)
 {
+    E sum[TILE_STRIPS][TILE_COLUMNS];
+    NAME(multiply_tile)(sum, x->a, x->ld, b + j, f->ld, p->k, p->end, strips);
+    NAME(subtract_sums)(sum, x->c + j, x->ld, strips);
+}
+
+/* A tile of rows, or less: subtract the products of a piece, all in one block of columns. */
+NOINLINE void NAME(subtract_piece)(const NAME(factors) * f, NAME(operands) x, NAME(piece) p, int strips,
+                                   NAME(fetches) * fetches)
+{
+    const E *b = NAME(block_of)(f, p.first);
     for (int j = p.first; j < p.last && p.k < p.end; j += TILE_COLUMNS) {
         NAME(fetch_early)(fetches, p.end - p.k);
-        STRIPS(strips, NAME(subtract_tile), f, x, &p, j);
+        STRIPS(strips, NAME(subtract_tile), f, &x, b, &p, j);
     }
 }
 
-INLINE void NAME(subtract_rows_tile)(const NAME(factors) * f, E *x, const NAME(piece) * p, int j, const bool conjugate,
-                                     const int strips)
+INLINE void NAME(subtract_rows_tile)(const NAME(factors) * f, const NAME(operands) * x, const NAME(piece) * p, int j,
+                                     const bool conjugate, const int strips)
 {
     E sum[TILE_STRIPS][TILE_COLUMNS];
-    NAME(multiply_rows_tile)(sum, x, NAME(element_at)(f->lu, f->ld, j, 0), f->ld, p->k, p->end, strips, conjugate);
-    UNROLLED (s, 0, strips)
-        UNROLLED (c, 0, TILE_COLUMNS) {
-            E *at = x + s * f->ld + j + c;
-            *at = NAME(subtract)(*at, sum[s][c]);
-        }
+    NAME(multiply_rows_tile)(sum, x->a, x->ld, NAME(element_at)(f->lu, f->ld, j, 0), f->ld, f->block, p->k, p->end,
+                             strips, conjugate);
+    NAME(subtract_sums)(sum, x->c + j, x->ld, strips);
 }
 
 /* The same for products with rows of the factors. */
-NOINLINE void NAME(subtract_rows_piece)(const NAME(factors) * f, E *x, NAME(piece) p, bool conjugate, int strips)
+NOINLINE void NAME(subtract_rows_piece)(const NAME(factors) * f, NAME(operands) x, NAME(piece) p, bool conjugate,
+                                        int strips)
 {
     for (int j = p.first; j < p.last && p.k < p.end; j += TILE_COLUMNS)
         if (PARTS == 2 && conjugate)
-            STRIPS(strips, NAME(subtract_rows_tile), f, x, &p, j, true);
+            STRIPS(strips, NAME(subtract_rows_tile), f, &x, &p, j, true);
         else
-            STRIPS(strips, NAME(subtract_rows_tile), f, x, &p, j, false);
+            STRIPS(strips, NAME(subtract_rows_tile), f, &x, &p, j, false);
 }
 
 /* WIDTH rows of the user's matrix, or of its transpose, from row i and column j on, to or from a strip; rows beyond the

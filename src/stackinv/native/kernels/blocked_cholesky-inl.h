@@ -12,15 +12,15 @@ static void NAME(cholesky_read_block)(const struct matrix *matrix, int block)
     const int j = block * BLOCK_COLUMNS, end = smaller(j + BLOCK_COLUMNS, f.m);
     REAL *sums = f.a_sums + (ptrdiff_t)block * f.columns;
     for (int strip = j / WIDTH; strip < f.strips; strip++)
-        NAME(read_rows)(f.lu + strip * f.ld + j, matrix, strip * WIDTH, j, end - j, false);
+        NAME(read_rows)(NAME(block_of)(&f, j) + strip * f.ld + j, matrix, strip * WIDTH, j, end - j, false);
     if (!matrix->rcond)
         return;
     for (int n = 0; n < f.columns; n++) /* the columns below the diagonal, */
-        sums[n] = n >= j && n < end ? NAME(sum_column)(f.lu, f.ld, 0, n, n + 1, f.m) : 0;
+        sums[n] = n >= j && n < end ? NAME(sum_column)(NAME(block_of)(&f, j), f.ld, 0, n, n + 1, f.m) : 0;
     for (int strip = j / WIDTH; strip < f.strips; strip++) { /* and, for what is above it, the rows to the left of it */
         V sum = TYPED(all)(0);
         for (int n = j; n < end; n++) {
-            const E x = f.lu[strip * f.ld + n];
+            const E x = NAME(block_of)(&f, j)[strip * f.ld + n];
             sum += NAME(moduli)(x, strip, n + 1, f.m) + NAME(moduli)(NAME(real)(x.re), strip, n, n + 1);
         }
         for (int l = 0; l < WIDTH && strip * WIDTH + l < f.m; l++)
@@ -31,10 +31,13 @@ static void NAME(cholesky_read_block)(const struct matrix *matrix, int block)
 /* Subtract what the finished columns first to end - 1 contribute to the columns j to last - 1. */
 NOINLINE void NAME(subtract_rows)(const NAME(factors) * f, int first, int end, int j, int last)
 {
+    const E *l = NAME(block_of)(f, first);
+    E *own = NAME(block_of)(f, j);
     for (int strip = j / WIDTH; strip < f->strips; strip += TILE_STRIPS) {
         const NAME(piece)
             p = {.first = j, .last = smaller(last, (strip + TILE_STRIPS) * WIDTH), .k = first, .end = end};
-        NAME(subtract_rows_piece)(f, f->lu + strip * f->ld, p, true, f->strips - strip);
+        NAME(subtract_rows_piece)(f, (NAME(operands)){l + strip * f->ld, own + strip * f->ld, f->ld}, p, true,
+                                  f->strips - strip);
     }
 }
 
@@ -47,14 +50,13 @@ static void NAME(cholesky_update_block)(const struct matrix *matrix, int done, i
 }
 
 /* A strip below the square of the panel at j: column after column of it is completed. */
-INLINE void NAME(factor_strip)(const NAME(factors) * f, int strip, int j)
+INLINE void NAME(factor_strip)(const NAME(factors) * f, E *strips, int strip, int j)
 {
-    E *row = f->lu + strip * f->ld + j, l[PANEL_COLUMNS];
+    E *row = strips + strip * f->ld + j, l[PANEL_COLUMNS];
     UNROLLED (c, 0, PANEL_COLUMNS) {
         E x = row[c];
         UNROLLED (q, 0, c)
-            x = NAME(subtract_product)(x, l[q],
-                                       NAME(conjugate)(NAME(broadcast)(NAME(element_at)(f->lu, f->ld, j + c, j + q))));
+            x = NAME(subtract_product)(x, l[q], NAME(conjugate)(NAME(broadcast)(NAME(element_at)(strips, f->ld, j + c, j + q))));
         l[c] = row[c] = NAME(scale)(x, TYPED(all)(f->inverse_diagonal[(j + c) * PARTS]));
     }
 }
@@ -62,10 +64,11 @@ INLINE void NAME(factor_strip)(const NAME(factors) * f, int strip, int j)
 /* Factor the columns from j on; LAPACK's info. */
 NOINLINE int NAME(factor_rows_panel)(const NAME(factors) * f, int j)
 {
+    E *strips = NAME(block_of)(f, j);
     for (int top = j; top < f->m && top < j + PANEL_COLUMNS; top++) {
-        const REAL *own = NAME(element_at)(f->lu, f->ld, top, top);
+        const REAL *own = NAME(element_at)(strips, f->ld, top, top);
         for (int strip = j / WIDTH; strip < (j + PANEL_COLUMNS) / WIDTH && strip < f->strips; strip++) {
-            E *row = f->lu + strip * f->ld, sum = NAME(zero)();
+            E *row = strips + strip * f->ld, sum = NAME(zero)();
             for (int q = j; q < top; q++)
                 sum = NAME(add_product_conjugate)(sum, row[q], NAME(broadcast)(own + (q - top) * PARTS * WIDTH));
             row[top] = NAME(subtract)(row[top], sum);
@@ -76,12 +79,12 @@ NOINLINE int NAME(factor_rows_panel)(const NAME(factors) * f, int j)
         const V inverse = 1 / TYPED(square_root)(TYPED(all)(square));
         NAME(store_lane)(f->inverse_diagonal + top * PARTS, 1, NAME(real)(inverse));
         for (int strip = j / WIDTH; strip < (j + PANEL_COLUMNS) / WIDTH && strip < f->strips; strip++) {
-            E *x = f->lu + strip * f->ld + top;
+            E *x = strips + strip * f->ld + top;
             *x = NAME(scale)(*x, inverse);
         }
     }
     for (int strip = (j + PANEL_COLUMNS) / WIDTH; strip < f->strips; strip++)
-        NAME(factor_strip)(f, strip, j);
+        NAME(factor_strip)(f, strips, strip, j);
     return 0;
 }
 
@@ -112,11 +115,11 @@ static bool NAME(cholesky_invert_rows)(const struct matrix *matrix, int task, in
 INLINE void NAME(multiply_v_tile)(const NAME(group) * g, const NAME(rows) * r, const NAME(piece) * p, int j,
                                   const int strips)
 {
-    const ptrdiff_t ld = g->f.ld;
+    const ptrdiff_t ld = g->f.rows_ld;
     const E *v = g->inverse.v;
     E sum[TILE_STRIPS][TILE_COLUMNS];
-    NAME(multiply_rows_tile)(sum, v + r->from / WIDTH * ld, (const REAL *)(v + j / WIDTH * ld) + j % WIDTH, ld, p->k,
-                             p->end, strips, true);
+    NAME(multiply_rows_tile)(sum, v + r->from / WIDTH * ld, ld, (const REAL *)(v + j / WIDTH * ld) + j % WIDTH, ld, 0,
+                             p->k, p->end, strips, true);
     UNROLLED (s, 0, strips)
         UNROLLED (c, 0, TILE_COLUMNS) {
             E *at = r->x + s * ld + j + c;
@@ -158,7 +161,7 @@ static bool NAME(cholesky_multiply_rows)(const struct matrix *matrix, int task, 
 {
     const NAME(group) g = NAME(group_of)(matrix, task, work);
     const int m = g.f.m;
-    const ptrdiff_t ld = g.f.ld;
+    const ptrdiff_t ld = g.f.rows_ld;
     if (!NAME(multiply_v)(&g, piece))
         return false;
     EACH_TILE (&g, r) {

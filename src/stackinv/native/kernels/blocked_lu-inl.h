@@ -6,23 +6,23 @@
    the order of its own time, since a later exchange of rows would change what other threads read. */
 
 /* Rows of U in a strip: C = inverse of L times (C - sum), for the unit lower triangle of L at k, the strip's own rows. */
-INLINE void NAME(upper_tile)(E *lu, ptrdiff_t ld, int strip, int first, int j)
+INLINE void NAME(upper_tile)(const E *l, E *u, ptrdiff_t ld, int strip, int first, int j)
 {
     E sum[TILE_STRIPS][TILE_COLUMNS];
-    E *c = lu + strip * ld + j;
+    E *c = u + strip * ld + j;
     const int k = strip * WIDTH;
-    NAME(multiply_tile)(sum, lu + strip * ld, lu + j, ld, first, k, 1);
+    NAME(multiply_tile)(sum, l + strip * ld, ld, u + j, ld, first, k, 1);
     UNROLLED (n, 0, TILE_COLUMNS)
         sum[0][n] = NAME(subtract)(c[n], sum[0][n]);
     UNROLLED (r, 0, WIDTH - 1) {
-        const E l = NAME(select)(TYPED(greater)(TYPED(lanes)(), TYPED(all)(r)), lu[strip * ld + k + r], NAME(zero)());
+        const E x = NAME(select)(TYPED(greater)(TYPED(lanes)(), TYPED(all)(r)), l[strip * ld + k + r], NAME(zero)());
         UNROLLED (n, 0, TILE_COLUMNS) {
 #if PARTS == 1
-            const E u = {TYPED(all)(TYPED(get)(sum[0][n].re, r))};
+            const E y = {TYPED(all)(TYPED(get)(sum[0][n].re, r))};
 #else
-            const E u = {TYPED(all)(TYPED(get)(sum[0][n].re, r)), TYPED(all)(TYPED(get)(sum[0][n].im, r))};
+            const E y = {TYPED(all)(TYPED(get)(sum[0][n].re, r)), TYPED(all)(TYPED(get)(sum[0][n].im, r))};
 #endif
-            sum[0][n] = NAME(subtract_product)(sum[0][n], l, u);
+            sum[0][n] = NAME(subtract_product)(sum[0][n], x, y);
         }
     }
     UNROLLED (n, 0, TILE_COLUMNS)
@@ -33,12 +33,15 @@ INLINE void NAME(upper_tile)(E *lu, ptrdiff_t ld, int strip, int first, int j)
 NOINLINE void NAME(apply)(const NAME(factors) * f, int first, int end, int j, int last)
 {
     const NAME(piece) p = {.first = j, .last = last, .k = first, .end = end};
+    const E *l = NAME(block_of)(f, first);
+    E *u = NAME(block_of)(f, j);
     NAME(fetches) none = {{NULL}, {NULL}};
     for (int n = j; n < last; n += TILE_COLUMNS)
         for (int strip = first / WIDTH; strip < end / WIDTH; strip++)
-            NAME(upper_tile)(f->lu, f->ld, strip, first, n);
+            NAME(upper_tile)(l, u, f->ld, strip, first, n);
     for (int strip = end / WIDTH; strip < f->strips; strip += TILE_STRIPS)
-        NAME(subtract_piece)(f, f->lu + strip * f->ld, p, f->strips - strip, &none);
+        NAME(subtract_piece)(f, (NAME(operands)){l + strip * f->ld, u + strip * f->ld, f->ld}, p, f->strips - strip,
+                             &none);
 }
 
 /* Exchange rows i and k in the columns j to last - 1. */
@@ -46,7 +49,7 @@ INLINE void NAME(exchange_two)(const NAME(factors) * f, int i, int k, int j, int
 {
     if (i == k)
         return;
-    REAL *x = NAME(element_at)(f->lu, f->ld, i, j), *y = NAME(element_at)(f->lu, f->ld, k, j);
+    REAL *x = NAME(factor_at)(f, i, j), *y = NAME(factor_at)(f, k, j);
     for (int n = j; n < last;
          n += PANEL_COLUMNS, x += PANEL_COLUMNS * PARTS * WIDTH, y += PANEL_COLUMNS * PARTS * WIDTH)
         UNROLLED (c, 0, PANEL_COLUMNS * PARTS) {
@@ -63,10 +66,10 @@ typedef struct {
 } NAME(search);
 
 /* A strip in its turn at column c of the panel at j: the column before is divided by its pivot, this one is completed. */
-INLINE void NAME(panel_strip)(const NAME(factors) * f, int strip, int j, const int c, const E *u, E inverse, V scale,
-                              NAME(search) * search, const bool edge)
+INLINE void NAME(panel_strip)(const NAME(factors) * f, E *row, int strip, int j, const int c, const E *u, E inverse,
+                              V scale, NAME(search) * search, const bool edge)
 {
-    E *row = f->lu + strip * f->ld + j, l[PANEL_COLUMNS];
+    E l[PANEL_COLUMNS];
     const V rows = NAME(rows_of)(strip), top = TYPED(all)((REAL)(j + c));
     UNROLLED (q, 0, c)
         l[q] = row[q];
@@ -100,8 +103,9 @@ INLINE NAME(search) NAME(panel_column)(const NAME(factors) * f, int j, const int
 {
     NAME(search) search = {TYPED(all)(0), TYPED(all)(0), TYPED(integer)(0)};
     const int inner = (j + PANEL_COLUMNS) / WIDTH, last = f->m / WIDTH;
-    for (int strip = j / WIDTH; strip < f->strips; strip++)
-        NAME(panel_strip)(f, strip, j, c, u, inverse, scale, &search, strip < inner || strip >= last);
+    E *row = NAME(block_of)(f, j) + j / WIDTH * f->ld + j;
+    for (int strip = j / WIDTH; strip < f->strips; strip++, row += f->ld)
+        NAME(panel_strip)(f, row, strip, j, c, u, inverse, scale, &search, strip < inner || strip >= last);
     return search;
 }
 
@@ -113,7 +117,7 @@ NOINLINE int NAME(factor_panel)(const NAME(factors) * f, int j, int block, int b
     UNROLLED (c, 0, PANEL_COLUMNS) {
         const int top = j + c;
         for (int q = 0; q < c; q++) {
-            const REAL *l = NAME(element_at)(f->lu, f->ld, j + q, j);
+            const REAL *l = NAME(factor_at)(f, j + q, j);
             E sum = NAME(zero)();
             for (int p = 0; p < q; p++)
                 sum = NAME(add_product)(sum, NAME(broadcast)(l + p * PARTS * WIDTH), u[p]);
@@ -132,7 +136,7 @@ NOINLINE int NAME(factor_panel)(const NAME(factors) * f, int j, int block, int b
         NAME(exchange_two)(f, top, pivot, block, block_end);
         /* As LAPACK does, guard against a reciprocal that overflows. */
         scale = TYPED(select)(TYPED(greater)(TYPED(all)(SAFE_MINIMUM), largest), TYPED(all)(0x1p64f), TYPED(all)(1));
-        inverse = NAME(reciprocal)(NAME(scale)(NAME(broadcast)(NAME(element_at)(f->lu, f->ld, top, top)), scale));
+        inverse = NAME(reciprocal)(NAME(scale)(NAME(broadcast)(NAME(factor_at)(f, top, top)), scale));
         NAME(store_lane)(f->inverse_diagonal + top * PARTS, 1, NAME(scale)(inverse, scale));
         if (top == f->m - 1)
             return 0;
@@ -170,7 +174,7 @@ INLINE void NAME(read_columns)(const struct matrix *matrix, int block, const boo
     const int j = block * BLOCK_COLUMNS, rest = f.m - j, count = smaller(rest, BLOCK_COLUMNS);
     const int padded = smaller(f.columns - j, BLOCK_COLUMNS);
     for (int strip = 0; strip < f.strips; strip++) {
-        E *to = f.lu + strip * f.ld + j;
+        E *to = NAME(block_of)(&f, j) + strip * f.ld + j;
         if (mirrored)
             NAME(read_mirrored)(to, matrix, strip, j, count);
         else
@@ -181,7 +185,7 @@ INLINE void NAME(read_columns)(const struct matrix *matrix, int block, const boo
     if (matrix->rcond) {
         REAL *sums = f.a_sums + (ptrdiff_t)block * f.columns;
         for (int n = 0; n < f.columns; n++)
-            sums[n] = n >= j && n < j + count ? NAME(sum_column)(f.lu, f.ld, 0, n, 0, f.m) : 0;
+            sums[n] = n >= j && n < j + count ? NAME(sum_column)(NAME(block_of)(&f, j), f.ld, 0, n, 0, f.m) : 0;
     }
 }
 
@@ -225,10 +229,10 @@ INLINE bool NAME(solve_rows)(const NAME(group) * g, int *number, NAME(fetches) *
         EACH_TILE (g, r)
             for (int j = 0; j < g->f.m; j++)
                 g->inverse.sums[(ptrdiff_t)r.tile * g->f.columns + j] =
-                    NAME(sum_column)(r.x, g->f.ld, r.from / WIDTH, j, r.from, r.end);
+                    NAME(sum_column)(r.x, g->f.rows_ld, r.from / WIDTH, j, r.from, r.end);
     EACH_TILE (g, r)
         for (int s = 0; s < r.strips; s++)
-            NAME(write_rows)(r.x + s * g->f.ld, g->matrix, r.from + s * WIDTH, 0, g->f.m, false);
+            NAME(write_rows)(r.x + s * g->f.rows_ld, g->matrix, r.from + s * WIDTH, 0, g->f.m, false);
     return true;
 }
 
@@ -244,7 +248,7 @@ NOINLINE bool NAME(keep_upper_columns)(const NAME(group) * g, int *number)
 /* Rows of Y, of which all columns are kept. */
 INLINE void NAME(take_rows)(const NAME(group) * g)
 {
-    const ptrdiff_t ld = g->f.ld;
+    const ptrdiff_t ld = g->f.rows_ld;
     EACH_TILE (g, r)
         for (int s = 0; s < r.strips; s++) {
             memset((void *)(r.x + s * ld), 0, r.from * sizeof(E));

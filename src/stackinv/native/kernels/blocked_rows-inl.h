@@ -38,18 +38,23 @@ INLINE NAME(group) NAME(group_of)(const struct matrix *matrix, int task, void *w
 INLINE NAME(rows) NAME(rows_of_tile)(const NAME(group) * g, int tile)
 {
     const int from = tile * TILE_ROWS, end = smaller(from + TILE_ROWS, g->f.m);
-    E *x = g->x + (tile - g->first) * TILE_STRIPS * g->f.ld;
+    E *x = g->x + (tile - g->first) * TILE_STRIPS * g->f.rows_ld;
     return (NAME(rows)){x, tile, from, end, (end - from + WIDTH - 1) / WIDTH};
 }
 
 #define EACH_TILE(g, r)                                                                                                \
     for (NAME(rows) r = NAME(rows_of_tile)(g, (g)->first); r.tile < (g)->end; r = NAME(rows_of_tile)(g, r.tile + 1))
 
+INLINE NAME(operands) NAME(operands_of)(const NAME(factors) * f, const NAME(rows) * r)
+{
+    return (NAME(operands)){r->x, r->x, f->rows_ld};
+}
+
 /* Clear some columns; as late as that, they stay in the first cache. */
 INLINE void NAME(clear_columns)(const NAME(factors) * f, const NAME(rows) * r, int first, int last)
 {
     for (int s = 0; s < r->strips; s++)
-        memset((void *)(r->x + s * f->ld + first), 0, (last - first) * sizeof(E));
+        memset((void *)(r->x + s * f->rows_ld + first), 0, (last - first) * sizeof(E));
 }
 INLINE void NAME(clear_block)(const NAME(factors) * f, const NAME(rows) * r, int first)
 {
@@ -130,13 +135,13 @@ INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, const NAME(rows) * 
     const int end = f->m - j < TILE_COLUMNS ? f->m - j : TILE_COLUMNS;
     E sum[TILE_STRIPS][TILE_COLUMNS], *y = r->x + j;
     V row[TILE_STRIPS];
-    NAME(multiply_tile)(sum, r->x, f->lu + j, f->ld, k, j, strips);
+    NAME(multiply_tile)(sum, r->x, f->rows_ld, NAME(block_of)(f, j) + j, f->ld, k, j, strips);
     UNROLLED (s, 0, strips) {
         row[s] = NAME(rows_or_last)(f, r->from / WIDTH + s);
         UNROLLED (c, 0, TILE_COLUMNS)
-            sum[s][c] = NAME(subtract)(y[s * f->ld + c], sum[s][c]);
+            sum[s][c] = NAME(subtract)(y[s * f->rows_ld + c], sum[s][c]);
     }
-    const REAL *u = NAME(element_at)(f->lu, f->ld, j, j);
+    const REAL *u = NAME(factor_at)(f, j, j);
     UNROLLED (c, 0, TILE_COLUMNS)
         if (c < end) {
             const E inverse = NAME(broadcast_from)(f->inverse_diagonal + (j + c) * PARTS, 1);
@@ -147,7 +152,7 @@ INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, const NAME(rows) * 
                     x = NAME(select)(TYPED(equal)(row[s], column), inverse, x);
                     x = NAME(select)(TYPED(greater)(row[s], column), NAME(zero)(), x);
                 }
-                y[s * f->ld + c] = sum[s][c] = x;
+                y[s * f->rows_ld + c] = sum[s][c] = x;
             }
             UNROLLED (q, c + 1, TILE_COLUMNS) {
                 const E factor = NAME(broadcast)(NAME(element_near)(u, f->ld, c, q));
@@ -174,7 +179,7 @@ NOINLINE bool NAME(invert_upper_rows)(const NAME(group) * g, int *number, NAME(f
             if (p.k <= r.from && r.from < p.end)
                 NAME(clear_block)(f, &r, p.first);
             if (!p.near) {
-                NAME(subtract_piece)(f, r.x, own, r.strips, fetches);
+                NAME(subtract_piece)(f, NAME(operands_of)(f, &r), own, r.strips, fetches);
                 continue;
             }
             for (int j = larger(p.first, r.from / TILE_COLUMNS * TILE_COLUMNS); j < p.last; j += TILE_COLUMNS) {
@@ -195,25 +200,25 @@ INLINE void NAME(invert_lower_tile)(const NAME(factors) * f, const NAME(rows) * 
     E sum[TILE_STRIPS][TILE_COLUMNS], *w = r->x + j;
     V row[TILE_STRIPS];
     if (of_upper)
-        NAME(multiply_rows_tile)(sum, r->x, NAME(element_at)(f->lu, f->ld, j, 0), f->ld, j + TILE_COLUMNS, end, strips,
-                                 false);
+        NAME(multiply_rows_tile)(sum, r->x, f->rows_ld, NAME(element_at)(f->lu, f->ld, j, 0), f->ld, f->block,
+                                 j + TILE_COLUMNS, end, strips, false);
     else
-        NAME(multiply_tile)(sum, r->x, f->lu + j, f->ld, j + TILE_COLUMNS, end, strips);
+        NAME(multiply_tile)(sum, r->x, f->rows_ld, NAME(block_of)(f, j) + j, f->ld, j + TILE_COLUMNS, end, strips);
     UNROLLED (s, 0, strips)
         row[s] = NAME(rows_or_last)(f, r->from / WIDTH + s);
-    const REAL *factors = NAME(element_at)(f->lu, f->ld, j, j);
+    const REAL *factors = NAME(factor_at)(f, j, j);
     UNROLLED_DOWN (c, TILE_COLUMNS - 1, 0)
         if (c < columns) {
             const E inverse = NAME(broadcast_from)(f->inverse_diagonal + (j + c) * PARTS, 1);
             const V column = TYPED(all)((REAL)(j + c));
             UNROLLED (s, 0, strips) {
-                E x = NAME(subtract)(w[s * f->ld + c], sum[s][c]);
+                E x = NAME(subtract)(w[s * f->rows_ld + c], sum[s][c]);
                 x = of_upper ? NAME(multiply)(x, inverse) : NAME(scale)(x, inverse.re);
                 if (j + TILE_COLUMNS > r->from) {
                     x = NAME(select)(TYPED(equal)(row[s], column), inverse, x);
                     x = NAME(select)(TYPED(greater)(column, row[s]), NAME(zero)(), x);
                 }
-                w[s * f->ld + c] = sum[s][c] = x;
+                w[s * f->rows_ld + c] = sum[s][c] = x;
             }
             UNROLLED (q, 0, c) {
                 const E l = NAME(broadcast)(of_upper ? NAME(element_near)(factors, f->ld, q, c)
@@ -240,9 +245,9 @@ INLINE bool NAME(invert_lower_rows)(const NAME(group) * g, int *number, const bo
             if (p.k < r.end && r.end <= p.end)
                 NAME(clear_block)(f, &r, p.first);
             if (!p.near && of_upper)
-                NAME(subtract_rows_piece)(f, r.x, own, false, r.strips);
+                NAME(subtract_rows_piece)(f, NAME(operands_of)(f, &r), own, false, r.strips);
             else if (!p.near)
-                NAME(subtract_piece)(f, r.x, own, r.strips, &none);
+                NAME(subtract_piece)(f, NAME(operands_of)(f, &r), own, r.strips, &none);
             else
                 for (int j = (own.last - 1) / TILE_COLUMNS * TILE_COLUMNS; j >= p.first; j -= TILE_COLUMNS)
                     STRIPS(r.strips, NAME(invert_lower_tile), f, &r, own.end, j, of_upper);
@@ -266,7 +271,7 @@ INLINE void NAME(keep_columns)(const NAME(group) * g, const bool conjugate)
             for (int j = 0; j < r.from + r.strips * WIDTH; j += WIDTH) {
                 V part[PARTS][WIDTH];
                 UNROLLED (e, 0, WIDTH) { /* rows beyond the last are its copies */
-                    const E x = r.x[s * f->ld + smaller(j + e, f->m - 1)];
+                    const E x = r.x[s * f->rows_ld + smaller(j + e, f->m - 1)];
                     const E y = conjugate ? NAME(conjugate)(x) : x;
                     UNROLLED (p, 0, PARTS)
                         part[p][e] = ((const V *)&y)[p];
@@ -275,7 +280,7 @@ INLINE void NAME(keep_columns)(const NAME(group) * g, const bool conjugate)
                     TYPED(transpose)(part[p], WIDTH);
                 UNROLLED (e, 0, WIDTH)
                     UNROLLED (p, 0, PARTS)
-                        ((V *)(g->inverse.v + j / WIDTH * f->ld + r.from + s * WIDTH + e))[p] = part[p][e];
+                        ((V *)(g->inverse.v + j / WIDTH * f->rows_ld + r.from + s * WIDTH + e))[p] = part[p][e];
             }
 }
 
@@ -284,12 +289,12 @@ INLINE void NAME(solve_lower_tile)(const NAME(factors) * f, E *x, int end, int j
 {
     E sum[TILE_STRIPS][TILE_COLUMNS];
     const int columns = f->m - j < TILE_COLUMNS ? f->m - j : TILE_COLUMNS;
-    NAME(multiply_tile)(sum, x, f->lu + j, f->ld, j + TILE_COLUMNS, end, strips);
-    const REAL *factors = NAME(element_at)(f->lu, f->ld, j, j);
+    NAME(multiply_tile)(sum, x, f->rows_ld, NAME(block_of)(f, j) + j, f->ld, j + TILE_COLUMNS, end, strips);
+    const REAL *factors = NAME(factor_at)(f, j, j);
     UNROLLED_DOWN (c, TILE_COLUMNS - 1, 0)
         if (c < columns) {
             UNROLLED (s, 0, strips) {
-                E *at = x + s * f->ld + j + c;
+                E *at = x + s * f->rows_ld + j + c;
                 sum[s][c] = NAME(subtract)(*at, sum[s][c]);
                 *at = NAME(add)(sum[s][c], NAME(zero)()); /* no negative zeros, as in NumPy's result */
             }
@@ -304,7 +309,7 @@ INLINE void NAME(solve_lower_tile)(const NAME(factors) * f, E *x, int end, int j
 INLINE void NAME(exchange_back)(const NAME(factors) * f, const NAME(rows) * r, int first, int last)
 {
     for (int s = 0; s < r->strips; s++) {
-        E *x = r->x + s * f->ld;
+        E *x = r->x + s * f->rows_ld;
         for (int j = last - 1; j >= first; j--) {
             E *other = x + f->pivots[j];
             const E y = x[j];
@@ -324,7 +329,7 @@ NOINLINE bool NAME(solve_lower_rows)(const NAME(group) * g, int *number, NAME(fe
             return false;
         EACH_TILE (g, r) {
             if (!p.near) {
-                NAME(subtract_piece)(f, r.x, p, r.strips, fetches);
+                NAME(subtract_piece)(f, NAME(operands_of)(f, &r), p, r.strips, fetches);
                 continue;
             }
             for (int j = (p.last - 1) / TILE_COLUMNS * TILE_COLUMNS; j >= p.first; j -= TILE_COLUMNS) {

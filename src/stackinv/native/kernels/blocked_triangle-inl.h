@@ -8,7 +8,7 @@ static void NAME(triangle_read_block)(const struct matrix *matrix, int block)
     const int j = block * BLOCK_COLUMNS, end = j + BLOCK_COLUMNS < f.m ? j + BLOCK_COLUMNS : f.m;
     const int padded = f.columns - j < BLOCK_COLUMNS ? f.columns : j + BLOCK_COLUMNS;
     for (int strip = 0; strip * WIDTH < end; strip++) {
-        E *row = f.lu + strip * f.ld;
+        E *row = NAME(block_of)(&f, j) + strip * f.ld;
         NAME(read_rows)(row + j, matrix, strip * WIDTH, j, end - j, false);
         for (int n = end; n < padded; n++)
             row[n] = NAME(zero)();
@@ -16,11 +16,13 @@ static void NAME(triangle_read_block)(const struct matrix *matrix, int block)
     if (matrix->rcond) {
         REAL *sums = f.a_sums + (ptrdiff_t)block * f.columns;
         for (int n = 0; n < f.columns; n++)
-            sums[n] = n >= j && n < end && !matrix->transposed ? NAME(sum_column)(f.lu, f.ld, 0, n, 0, n + 1) : 0;
+            sums[n] = n >= j && n < end && !matrix->transposed
+                          ? NAME(sum_column)(NAME(block_of)(&f, j), f.ld, 0, n, 0, n + 1)
+                          : 0;
         if (matrix->transposed)
             for (int n = j; n < end; n++)
                 for (int i = 0; i <= n; i++)
-                    sums[i] += TYPED(get)(NAME(modulus)(NAME(broadcast)(NAME(element_at)(f.lu, f.ld, i, n))), 0);
+                    sums[i] += TYPED(get)(NAME(modulus)(NAME(broadcast)(NAME(factor_at)(&f, i, n))), 0);
     }
 }
 
@@ -34,7 +36,7 @@ static int NAME(triangle_factor_block)(const struct matrix *matrix, int block)
 {
     const NAME(factors) f = NAME(carve)(matrix);
     for (int j = block * BLOCK_COLUMNS; j < f.m && j < (block + 1) * BLOCK_COLUMNS; j++) {
-        const E x = NAME(broadcast)(NAME(element_at)(f.lu, f.ld, j, j));
+        const E x = NAME(broadcast)(NAME(factor_at)(&f, j, j));
         if (TYPED(get)(NAME(size)(x), 0) == 0)
             return j + 1;
         NAME(store_lane)(f.inverse_diagonal + j * PARTS, 1, NAME(reciprocal)(x));
@@ -53,7 +55,7 @@ INLINE bool NAME(triangle_invert_rows)(const NAME(group) * g, int *piece)
 {
     const struct matrix *matrix = g->matrix;
     const int m = g->f.m;
-    const ptrdiff_t ld = g->f.ld;
+    const ptrdiff_t ld = g->f.rows_ld;
     NAME(fetches) fetches = NAME(plan_fetches)(g, NAME(products_of_upper)(g), NAME(products_of_upper)(g));
     if (!NAME(invert_upper_rows)(g, piece, &fetches))
         return false;
@@ -77,7 +79,7 @@ INLINE bool NAME(triangle_invert_columns)(const NAME(group) * g, int *piece)
 {
     const struct matrix *matrix = g->matrix;
     const int m = g->f.m;
-    const ptrdiff_t ld = g->f.ld;
+    const ptrdiff_t ld = g->f.rows_ld;
     if (!NAME(invert_upper_columns)(g, piece))
         return false;
     EACH_TILE (g, r) {
