@@ -56,7 +56,8 @@ INLINE void NAME(factor_strip)(const NAME(factors) * f, E *strips, int strip, in
     UNROLLED (c, 0, PANEL_COLUMNS) {
         E x = row[c];
         UNROLLED (q, 0, c)
-            x = NAME(subtract_product)(x, l[q], NAME(conjugate)(NAME(broadcast)(NAME(element_at)(strips, f->ld, j + c, j + q))));
+            x = NAME(subtract_product)(x, l[q],
+                                       NAME(conjugate)(NAME(broadcast)(NAME(element_at)(strips, f->ld, j + c, j + q))));
         l[c] = row[c] = NAME(scale)(x, TYPED(all)(f->inverse_diagonal[(j + c) * PARTS]));
     }
 }
