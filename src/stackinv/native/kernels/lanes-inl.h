@@ -38,15 +38,14 @@ INLINE void NAME(add_products)(E sum[SMALL][SMALL], const int rows, const int co
 INLINE void NAME(fetch_here)(const struct tile *tile, const int lines, ptrdiff_t *fetched)
 {
 #if defined(__GNUC__)
-    const ptrdiff_t last = *fetched + lines * 64;
-    for (ptrdiff_t byte = *fetched; byte < last; byte += 64) {
-        if (byte < tile->fetch_out)
-            UNROLLED (l, 0, WIDTH)
-                __builtin_prefetch(tile->out[l] + byte, 1);
-        if (byte < tile->fetch_a)
-            UNROLLED (l, 0, WIDTH)
-                __builtin_prefetch(tile->a[l] + tile->ahead + byte, 0, 3);
-    }
+    const ptrdiff_t first = *fetched, last = first + lines * 64;
+    const ptrdiff_t out = tile->fetch_out < last ? tile->fetch_out : last, a = tile->fetch_a < last ? tile->fetch_a : last;
+    for (ptrdiff_t byte = first; byte < out; byte += 64)
+        UNROLLED (l, 0, WIDTH)
+            __builtin_prefetch(tile->out[l] + byte, 1);
+    for (ptrdiff_t byte = first + tile->ahead, end = a + tile->ahead; byte < end; byte += 64)
+        UNROLLED (l, 0, WIDTH)
+            __builtin_prefetch(tile->a[l] + byte, 0, 3);
     *fetched = last;
 #else
     (void)tile, (void)lines, (void)fetched;
@@ -63,7 +62,7 @@ INLINE void NAME(fetch)(const struct tile *tile, const int m, const int lines, p
 {
     if (IS_CONSTANT(m) && m <= IN_REGISTERS)
         NAME(fetch_here)(tile, lines, fetched);
-    else
+    else if (*fetched < tile->fetch_out || *fetched < tile->fetch_a)
         NAME(fetch_out_of_line)(tile, lines, fetched);
 }
 

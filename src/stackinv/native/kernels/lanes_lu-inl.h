@@ -177,8 +177,10 @@ INLINE void NAME(panel)(const NAME(lu_work) * w, const struct tile *tile, const 
         if (m <= SMALL)
             NAME(fetch)(tile, m, (m * PARTS * (int)sizeof(REAL) + 63) / 64, fetched);
         const int top = k + c;
+        /* The first of the largest; in a column with NaN any, as long as its pivot does not count as zero. */
         V largest = TYPED(all)(0);
-        VI seen = TYPED(integer)(0);
+        VI seen = TYPED(integer)(0), row = TYPED(integer)(top), number = row;
+        E pivot = NAME(zero)();
         for (int i = top; i < m; i++) {
             E x = t[i * ld + top];
             if (as_openblas) /* its kernel for four rows rounds all products */
@@ -190,17 +192,15 @@ INLINE void NAME(panel)(const NAME(lu_work) * w, const struct tile *tile, const 
                 x = NAME(subtract)(x, sum);
             }
             column[i] = x;
-            V size = NAME(size)(x);
+            if (i == top)
+                pivot = x;
+            const V size = NAME(size)(x);
+            const VM larger = TYPED(greater)(size, largest);
+            row = TYPED(select_integer)(larger, m <= SMALL ? TYPED(integer)(i) : number, row);
+            pivot = NAME(select)(larger, x, pivot);
             seen |= TYPED(bits)(size);
             largest = TYPED(larger)(size, largest);
-        }
-        /* The first of the largest; in a column with NaN any, as long as its pivot does not count as zero. */
-        VI row = TYPED(integer)(top);
-        E pivot = column[top];
-        for (int i = m - 1; i >= top; i--) {
-            const VM chosen = TYPED(equal)(NAME(size)(column[i]), largest);
-            row = TYPED(select_integer)(chosen, TYPED(integer)(i), row);
-            pivot = NAME(select)(chosen, column[i], pivot);
+            number += TYPED(integer)(1);
         }
         NAME(exchange)(w, m, width, top, m <= SMALL ? columns : c + 1, columns, row);
 

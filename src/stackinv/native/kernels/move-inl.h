@@ -297,18 +297,34 @@ INLINE void NAME(write_strips)(const E *t, ptrdiff_t ld, const int m, const VI *
 
 #endif
 
-/* Of lane l, some rows from row i on, column k of Z to offset[k]: number by number. */
-INLINE void NAME(move_rows_in_order)(const E *t, ptrdiff_t ld, const int m, int i, int l, const ptrdiff_t *offset,
-                                     const struct tile *tile, const bool other, const int rows)
+/* Of a lane, some rows from the first of z on, column k of Z to offset[k]: number by number. */
+INLINE void NAME(move_rows_in_order)(const REAL *z, ptrdiff_t ld, int m, const ptrdiff_t *offset, char *at,
+                                     ptrdiff_t row, const bool other, const int rows)
 {
-    const ptrdiff_t row = tile->out_row, size = other ? sizeof(OTHER) : sizeof(REAL);
-    for (int k = 0; k < m; k++) {
-        const REAL *z = (const REAL *)(t + i * ld + k) + l;
-        char *at = tile->out[l] + i * row + offset[k];
-        UNROLLED (n, 0, rows * PARTS)
-            TYPED(store_1)(at + n / PARTS * row + n % PARTS * size, z[(n / PARTS * ld * PARTS + n % PARTS) * WIDTH],
-                           other);
+    const ptrdiff_t size = other ? sizeof(OTHER) : sizeof(REAL);
+    for (int k = 0; k < m; k++, z += PARTS * WIDTH) {
+        char *to = at + offset[k];
+        UNROLLED (n, 0, rows)
+            UNROLLED (p, 0, PARTS)
+                TYPED(store_1)(to + n * row + p * size, z[(n * ld * PARTS + p) * WIDTH], other);
     }
+}
+
+/* All rows of a lane, four at a time, to use each offset for all of them. A function of its own has registers enough. */
+NOINLINE void NAME(move_lane_in_order)(const REAL *z, ptrdiff_t ld, int m, const ptrdiff_t *offset, char *at,
+                                       ptrdiff_t row, bool other)
+{
+    int i = 0;
+    for (; i + 4 <= m; i += 4, z += 4 * ld * PARTS * WIDTH, at += 4 * row)
+        if (other)
+            NAME(move_rows_in_order)(z, ld, m, offset, at, row, true, 4);
+        else
+            NAME(move_rows_in_order)(z, ld, m, offset, at, row, false, 4);
+    for (; i < m; i++, z += ld * PARTS * WIDTH, at += row)
+        if (other)
+            NAME(move_rows_in_order)(z, ld, m, offset, at, row, true, 1);
+        else
+            NAME(move_rows_in_order)(z, ld, m, offset, at, row, false, 1);
 }
 
 /* The same for matrices that lie across each other: a row of all lanes is put in order in the cache, and written by vectors. */
@@ -345,17 +361,9 @@ INLINE void NAME(move_in_order)(const E *t, ptrdiff_t ld, const int m, const VI 
         NAME(write_rows_across)(t, ld, m, order, (E *)offsets, tile, other);
         return;
     }
-    enum { ROWS = 4 }; /* at a time, to use each offset for all of them */
     for (int l = 0; l < WIDTH; l++)
         for (int k = 0; k < m; k++)
             offsets[l * m + k] = ((const INTEGER *)(order + k))[l] * tile->out_column;
-    for (int i = 0, rows = ROWS; i < m; i += rows) {
-        if (i + ROWS > m)
-            rows = 1;
-        for (int l = 0; l < WIDTH; l++)
-            if (rows == ROWS)
-                NAME(move_rows_in_order)(t, ld, m, i, l, offsets + l * m, tile, other, ROWS);
-            else
-                NAME(move_rows_in_order)(t, ld, m, i, l, offsets + l * m, tile, other, 1);
-    }
+    for (int l = 0; l < WIDTH; l++)
+        NAME(move_lane_in_order)((const REAL *)t + l, ld, m, offsets + l * m, tile->out[l], tile->out_row, other);
 }
