@@ -37,7 +37,7 @@ def test_every_order_and_length(dtype, engine):
 @pytest.mark.parametrize("dtype", or_nightly(NATIVE, ["f8", "c8"]))
 def test_matrices_that_lie_across_each_other(structure, dtype, engine):
     """Matrix axes first in memory, in the input, the result, both, in place: the same bits as one after the other."""
-    for m, n in ((5, 3), (5, 4), (9, 33), (20, 17), (66, 5), (66, 21), (130, 4)):
+    for m, n in ((5, 3), (5, 4), (6, 301), (9, 33), (20, 17), (66, 5), (66, 21), (130, 4)):
         a = structured((n, m, m), structure, dtype)
         if n > 4:
             a[n // 2] = 0
@@ -61,6 +61,25 @@ def test_matrices_that_lie_across_each_other(structure, dtype, engine):
                 inplace = across.copy(order="K")
                 stackinv.inv_ex(inplace, out=inplace, dtype=calculation, assume_a=structure, workers=workers)
                 np.testing.assert_array_equal(inplace, expected.inverse.astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", NATIVE)
+def test_runs_of_matrices_that_lie_across_each_other(dtype, engine):
+    """Matrix axes first, then two of the stack, the last one short with gaps: the same bits as one after the other."""
+    for m, n, k in ((3, 40, 4), (5, 50, 2), (6, 90, 4), (9, 20, 3), (17, 10, 5), (70, 3, 2)):
+        a = structured((n, k, m, m), "gen", dtype)
+        a[n // 2, 1] = 0
+        across, out = (np.full((m, m, n, 2 * k), 7, dtype)[..., :k].transpose(2, 3, 0, 1) for _ in range(2))
+        across[...] = a
+        for workers in (1, 2):
+            expected = stackinv.inv_ex(a, dtype=dtype, workers=workers)
+            for given in (a, across):
+                for goal in (np.empty_like(a), out):
+                    result = stackinv.inv_ex(given, out=goal, dtype=dtype, workers=workers)
+                    np.testing.assert_array_equal(result.inverse, expected.inverse)
+                    np.testing.assert_array_equal(result.info, expected.info)
+                    np.testing.assert_allclose(result.rcond, expected.rcond, rtol=8 * np.finfo(dtype).eps)
+        assert (out.base[..., k:] == 7).all(), "what lies between"
 
 
 def test_workers_do_not_matter(engine):

@@ -176,7 +176,8 @@ static void check_all(const struct build *build, int first, int last, int step, 
                     const bool a_single = precisions % 2, inverse_single = precisions / 2 % 2;
                     struct given g = {
                         .type = type, .structure = structure, .m = m, .threads = threads, .garbage = 0xff};
-                    const ptrdiff_t counts[] = {lanes, 1 + (m + how) % lanes};
+                    /* From two tiles on those that lie across each other are gathered. */
+                    const ptrdiff_t counts[] = {how == ACROSS ? 2 * lanes + m % lanes : lanes, 1 + (m + how) % lanes};
                     g.engine = STACKINV_LANES;
                     for (int k = 0; k < (threads == 1 ? 2 : 0); k++) { /* in this engine threads share no matrix */
                         g.n = counts[k];

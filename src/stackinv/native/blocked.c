@@ -60,12 +60,6 @@ static ptrdiff_t at_most(ptrdiff_t x, ptrdiff_t y)
 
 /* ---- Matrices that lie across each other ---- */
 
-static bool lie_across(ptrdiff_t step, struct layout layout)
-{
-    const ptrdiff_t line = 64;
-    return llabs(step) < line && llabs(step) < llabs(layout.row) && llabs(step) < llabs(layout.column);
-}
-
 /* Of one matrix: as numbers of the calculation, and then as those of the result, in place. */
 static ptrdiff_t gathered_bytes(const struct stack *s)
 {
@@ -76,8 +70,7 @@ static ptrdiff_t gathered_bytes(const struct stack *s)
 static int count_gathered(const struct stack *s, int threads)
 {
     ptrdiff_t most = MOST_GATHERED_BYTES / gathered_bytes(s), rounds;
-    if (s->ndim != 1 || at_most(most, s->n) < 4 ||
-        !(lie_across(s->strides[STACKINV_A][0], s->a) || lie_across(s->strides[STACKINV_INVERSE][0], s->inverse)))
+    if (s->ndim != 1 || at_most(most, s->n) < 4 || !(lies_across(s, STACKINV_A) || lies_across(s, STACKINV_INVERSE)))
         return 0;
     most = at_most(MOST_GATHERED, most);
     rounds = (s->n + threads * most - 1) / (threads * most);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The lanes engine: a tile of matrices at once, one in each lane of the processor's vectors (see kernels/lanes-inl.h). */
 #include "engines.h"
+#include "gather.h"
 #include "stream.h"
 #include "tuning.h"
 
 #include <math.h>
 
-enum { WORK, STAGED };
+enum { WORK, STAGED, GATHERED };
 
 static double estimate(const struct stack *s, const struct kernels *kernels)
 {
@@ -34,24 +35,29 @@ static void plan(struct call *call)
     p->staged = staged_bytes(call, p->unit);
     lay_out(p, WORK, call->kernels->work_size[call->method](s->m));
     lay_out(p, STAGED, p->staged);
+    p->gathered = choose_gathered(s, p->unit);
+    lay_out(p, GATHERED, gathered_bytes(s, p->gathered));
     p->slot = sizeof(struct slot);
 }
 
-static void describe_tile(struct tile *t, const struct call *call, struct slot *slot)
+static void describe_tile(struct tile *t, const struct call *call, struct slot *slot, const struct gathered *g)
 {
     const struct stack *s = call->stack;
+    const struct layout a = g->a_at ? g->a : s->a, inverse = g->inverse_at ? g->inverse : s->inverse;
+    const ptrdiff_t streams = s->ndim == 1 ? s->m * s->m * element_bytes(s->type) : 0;
     t->m = s->m;
     t->symmetry = call->symmetry;
     t->transposed = s->transposed;
     t->a_single = s->a.single;
     t->out_single = s->inverse.single;
-    t->a_row = s->a.row;
-    t->a_column = s->a.column;
-    t->out_row = s->inverse.row;
-    t->out_column = s->inverse.column;
+    t->a_row = a.row;
+    t->a_column = a.column;
+    t->out_row = inverse.row;
+    t->out_column = inverse.column;
     t->ahead = s->ndim == 1 ? call->plan.unit * s->strides[STACKINV_A][0] : 0;
-    t->fetch_a = t->ahead ? dense_bytes(s->m, s->a, a_bytes(s)) : 0;
-    t->fetch_out = call->plan.staged ? 0 : dense_bytes(s->m, s->inverse, inverse_bytes(s));
+    t->fetch_a = g->a_at ? streams : t->ahead ? dense_bytes(s->m, s->a, a_bytes(s)) : 0;
+    t->fetch_out = g->inverse_at ? streams : call->plan.staged ? 0 : dense_bytes(s->m, s->inverse, inverse_bytes(s));
+    t->a_streams.at = t->out_streams.at = NULL;
     t->work = piece_of(call, slot, WORK);
 }
 
@@ -94,34 +100,83 @@ static void fill_lanes(struct tile *t, const struct call *call, ptrdiff_t i, int
             t->out[lane] = staged + lane * (call->plan.staged / lanes);
 }
 
+/* The same for matrices that are gathered, and what to fetch of the next ones meanwhile. */
+static void fill_lanes_gathered(struct tile *t, const struct gathered *g, ptrdiff_t i, int n, int lanes)
+{
+    const struct stack *s = g->stack;
+    const ptrdiff_t a = a_bytes(s), inverse = inverse_bytes(s);
+    for (int lane = 0; lane < lanes; lane++) {
+        const ptrdiff_t k = i - g->first + (lane < n ? lane : 0);
+        if (g->a_at)
+            t->a[lane] = g->a_at + k * a;
+        if (g->inverse_at)
+            t->out[lane] = g->inverse_at + k * inverse;
+    }
+    if (s->ndim != 1)
+        return;
+    const int tile = (int)(i - g->first) / lanes, tiles = g->length / lanes;
+    if (g->a_at)
+        t->a_streams =
+            (struct streams){s->at[STACKINV_A] + g->last * a, s->a.row, s->a.column, (int)(g->length * a), tile, tiles};
+    if (g->inverse_at)
+        t->out_streams = (struct streams){s->at[STACKINV_INVERSE] + g->first * inverse,
+                                          s->inverse.row,
+                                          s->inverse.column,
+                                          (int)(g->length * inverse),
+                                          tile,
+                                          tiles};
+}
+
+/* A tile is inverted: note what came of its matrices, of which the inverses lie as `results` says; how many are singular. */
+static ptrdiff_t note_tile(const struct call *call, const struct stack *results, const struct tile *t, ptrdiff_t i,
+                           int n, bool any_singular)
+{
+    ptrdiff_t singular = 0;
+    if (t->symmetry)
+        for (int lane = 0; lane < n; lane++)
+            make_symmetric(results, t->out[lane], 0, t->m);
+    if (any_singular || t->rcond)
+        for (int lane = 0; lane < n; lane++) {
+            const struct place place = locate(call->stack, i + lane);
+            if (note(call->stack, &place, any_singular ? t->info[lane] : 0, t->rcond ? t->rcond[lane] : 0)) {
+                singular++;
+                write_all(results, t->out[lane], NAN);
+            }
+        }
+    return singular;
+}
+
 static bool go_on(struct call *call, struct slot *slot)
 {
-    const struct stack *s = call->stack;
+    const struct stack *s = call->stack, *results = s;
     const int lanes = call->plan.unit;
     const ptrdiff_t staged_matrix = call->plan.staged / lanes;
     char *staged = piece_of(call, slot, STAGED);
+    struct gathered g = prepare_gathered(s, call->plan.gathered, piece_of(call, slot, GATHERED), slot->first);
     double rcond[STACKINV_MOST_LANES];
     ptrdiff_t singular = 0;
+    struct stack gathered;
     struct tile t;
-    describe_tile(&t, call, slot);
+    describe_tile(&t, call, slot, &g);
     t.rcond = s->at[STACKINV_RCOND] ? rcond : NULL;
+    if (g.inverse_at) {
+        gathered = *s;
+        gathered.inverse = g.inverse;
+        results = &gathered;
+    }
     for (ptrdiff_t i = slot->first; i < slot->last; i += lanes) {
         const int n = slot->last - i < lanes ? (int)(slot->last - i) : lanes;
+        if (g.length && i == g.last)
+            gather_next(&g, slot->last);
         fill_lanes(&t, call, i, n, staged);
+        if (g.length)
+            fill_lanes_gathered(&t, &g, i, n, lanes);
         const bool any_singular = call->kernels->invert[call->method](&t);
-        if (t.symmetry)
-            for (int lane = 0; lane < n; lane++)
-                make_symmetric(s, t.out[lane], 0, s->m);
-        if (any_singular || t.rcond)
-            for (int lane = 0; lane < n; lane++) {
-                const struct place place = locate(s, i + lane);
-                if (note(s, &place, any_singular ? t.info[lane] : 0, rcond[lane])) {
-                    singular++;
-                    write_all(s, t.out[lane], NAN);
-                }
-            }
+        singular += note_tile(call, results, &t, i, n, any_singular);
         if (call->plan.staged)
             stream(s->at[STACKINV_INVERSE] + i * s->strides[STACKINV_INVERSE][0], staged, n * staged_matrix);
+        if (i + n == g.last)
+            scatter_gathered(&g);
     }
     if (call->plan.staged)
         stream_end();

@@ -110,6 +110,13 @@ void copy_matrix(char *to, struct layout t, const char *from, struct layout f, p
         copy_double_matrix((double *)to, t.row, t.column, (const double *)from, f.row, f.column, height, width, parts);
 }
 
+bool lies_across(const struct stack *s, enum array array)
+{
+    const ptrdiff_t line = 64, step = s->ndim > 0 ? llabs(s->strides[array][s->ndim - 1]) : line;
+    const struct layout layout = array == STACKINV_A ? s->a : s->inverse;
+    return step < line && step < llabs(layout.row) && step < llabs(layout.column);
+}
+
 static struct layout turned(struct layout layout)
 {
     return (struct layout){layout.single, layout.column, layout.row};

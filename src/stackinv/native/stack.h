@@ -45,6 +45,9 @@ static inline ptrdiff_t dense_bytes(ptrdiff_t m, struct layout layout, ptrdiff_t
     return dense ? m * m * element : 0;
 }
 
+/* Whether neighbours along the last axis of the stack, if there is one, share cache lines. */
+bool lies_across(const struct stack *, enum array);
+
 /* Whole cache lines and one more between neighbours, so that no two threads write to one line. */
 static inline size_t padded(size_t size)
 {

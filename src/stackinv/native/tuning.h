@@ -78,6 +78,11 @@
 /* ... unless one is larger: then its zeros are written where they go. */
 #define MOST_TEMPLATE_BYTES (1 << 20)
 
+/* Matrices that lie across each other, from this order on, are gathered, so many bytes of each of their numbers at a time: less, and
+   memory is slow. By hand. */
+#define LEAST_GATHERED_M 5
+#define GATHERED_RUN_BYTES (1 << 10)
+
 /* 5. Matrices of the blocked engine. */
 
 /* Smaller matrices take little time, and are not left off in the midst of a task. bench/interrupting.py. */

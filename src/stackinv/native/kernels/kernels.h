@@ -39,6 +39,13 @@ extern struct tuning stackinv_tuning;
 
 /* Matrices that are inverted at once, one in each lane. Lanes that are left over repeat another one: they read and
    write the same. All matrices are read before a result is written. */
+/* Numbers of matrices that lie across each other: of each its next bytes, in the time of so many tiles. */
+struct streams {
+    const char *at; /* those of the first number, or NULL */
+    ptrdiff_t row, column;
+    int bytes, tile, tiles;
+};
+
 struct tile {
     int m;
     enum symmetry symmetry;
@@ -46,9 +53,10 @@ struct tile {
     bool a_single, out_single;                      /* the precision of the user's numbers */
     ptrdiff_t a_row, a_column, out_row, out_column; /* strides in bytes */
     ptrdiff_t ahead;                                /* bytes to the matrices of the next tile, */
-    ptrdiff_t fetch_a, fetch_out; /* and how many bytes of each of them and of each result to fetch early */
-    void *work;                   /* work_size(m) bytes, at a multiple of 64 */
-    double *rcond;                /* one for each lane, or NULL if nobody asked */
+    ptrdiff_t fetch_a, fetch_out;          /* and how many bytes of each of them and of each result to fetch early */
+    struct streams a_streams, out_streams; /* what is fetched instead of matrices that lie across each other */
+    void *work;                            /* work_size(m) bytes, at a multiple of 64 */
+    double *rcond;                         /* one for each lane, or NULL if nobody asked */
     const char *a[STACKINV_MOST_LANES];
     char *out[STACKINV_MOST_LANES];
     int info[STACKINV_MOST_LANES]; /* LAPACK's, written if any is singular, whose result is undefined */

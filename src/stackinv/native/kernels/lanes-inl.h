@@ -33,35 +33,71 @@ INLINE void NAME(add_products)(E sum[SMALL][SMALL], const int rows, const int co
                 sum[r][c] = NAME(add_product)(sum[r][c], a[r * lda], b[c]);
 }
 
-/* Fetch the next `lines` cache lines of each result, for writing, and of each of the next tile's matrices. Spread over
-   the work, since a core can wait for few lines at a time. */
-INLINE void NAME(fetch_here)(const struct tile *tile, const int lines, ptrdiff_t *fetched)
+/* Fetch bytes first to last - 1 of each lane's matrix. */
+INLINE void NAME(fetch_lanes)(const char *const *at, ptrdiff_t ahead, ptrdiff_t first, ptrdiff_t last,
+                              const bool for_writing)
 {
 #if defined(__GNUC__)
-    const ptrdiff_t first = *fetched, last = first + lines * 64;
-    const ptrdiff_t out = tile->fetch_out < last ? tile->fetch_out : last, a = tile->fetch_a < last ? tile->fetch_a : last;
-    for (ptrdiff_t byte = first; byte < out; byte += 64)
+    for (ptrdiff_t byte = ahead + first; byte < ahead + last; byte += 64)
         UNROLLED (l, 0, WIDTH)
-            __builtin_prefetch(tile->out[l] + byte, 1);
-    for (ptrdiff_t byte = first + tile->ahead, end = a + tile->ahead; byte < end; byte += 64)
-        UNROLLED (l, 0, WIDTH)
-            __builtin_prefetch(tile->a[l] + byte, 0, 3);
-    *fetched = last;
+            if (for_writing)
+                __builtin_prefetch(at[l] + byte, 1);
+            else
+                __builtin_prefetch(at[l] + byte, 0, 3);
 #else
-    (void)tile, (void)lines, (void)fetched;
+    (void)at, (void)ahead, (void)first, (void)last, (void)for_writing;
 #endif
+}
+
+/* The same of matrices that lie across each other: of every so manieth number, all that is next. */
+INLINE void NAME(fetch_streams)(const struct streams *s, int m, int first, int last, const bool for_writing)
+{
+#if defined(__GNUC__)
+    const int line = 64;
+    int n = first + (int)((unsigned)(s->tile - first % s->tiles + s->tiles) % s->tiles), i = n / m, j = n % m;
+    for (; n < last; n += s->tiles) {
+        const char *at = s->at + i * s->row + j * s->column;
+        for (int byte = 0; byte < s->bytes; byte += line)
+            if (for_writing)
+                __builtin_prefetch(at + byte, 1);
+            else
+                __builtin_prefetch(at + byte, 0, 2);
+        for (j += s->tiles; j >= m; j -= m)
+            i++;
+    }
+#else
+    (void)s, (void)m, (void)first, (void)last, (void)for_writing;
+#endif
+}
+
+/* Fetch the next `lines` cache lines of each result, for writing, and of each of the next tile's matrices. Spread over
+   the work, since a core can wait for few lines at a time. */
+INLINE void NAME(fetch_here)(const struct tile *tile, const int lines, ptrdiff_t *fetched, const bool across)
+{
+    const ptrdiff_t first = *fetched, last = first + lines * 64, size = sizeof(REAL) * PARTS;
+    const ptrdiff_t out = tile->fetch_out < last ? tile->fetch_out : last,
+                    a = tile->fetch_a < last ? tile->fetch_a : last;
+    if (across && tile->out_streams.at)
+        NAME(fetch_streams)(&tile->out_streams, tile->m, (int)(first / size), (int)(out / size), true);
+    else
+        NAME(fetch_lanes)((const char *const *)tile->out, 0, first, out, true);
+    if (across && tile->a_streams.at)
+        NAME(fetch_streams)(&tile->a_streams, tile->m, (int)(first / size), (int)(a / size), false);
+    else
+        NAME(fetch_lanes)(tile->a, tile->ahead, first, a, false);
+    *fetched = last;
 }
 
 NOINLINE void NAME(fetch_out_of_line)(const struct tile *tile, int lines, ptrdiff_t *fetched)
 {
-    NAME(fetch_here)(tile, lines, fetched);
+    NAME(fetch_here)(tile, lines, fetched, true);
 }
 
 /* In line for the smallest orders, where a call is a tenth of the work, and only there: it is long. */
 INLINE void NAME(fetch)(const struct tile *tile, const int m, const int lines, ptrdiff_t *fetched)
 {
-    if (IS_CONSTANT(m) && m <= IN_REGISTERS)
-        NAME(fetch_here)(tile, lines, fetched);
+    if (IS_CONSTANT(m) && m <= IN_REGISTERS && !tile->a_streams.at && !tile->out_streams.at)
+        NAME(fetch_here)(tile, lines, fetched, false);
     else if (*fetched < tile->fetch_out || *fetched < tile->fetch_a)
         NAME(fetch_out_of_line)(tile, lines, fetched);
 }

@@ -327,16 +327,23 @@ NOINLINE void NAME(move_lane_in_order)(const REAL *z, ptrdiff_t ld, int m, const
             NAME(move_rows_in_order)(z, ld, m, offset, at, row, false, 1);
 }
 
-/* The same for matrices that lie across each other: a row of all lanes is put in order in the cache, and written by vectors. */
-INLINE void NAME(write_rows_across)(const E *t, ptrdiff_t ld, const int m, const VI *order, E *row,
-                                    const struct tile *tile, const bool other)
+/* The same for matrices that lie across each other: the numbers of a column of all lanes are brought together, and written by
+   vectors. */
+INLINE void NAME(write_columns_across)(const E *t, ptrdiff_t ld, const int m, const VI *order, INTEGER *source,
+                                       const struct tile *tile, const bool other)
 {
-    for (int i = 0; i < m; i++) {
-        for (int k = 0; k < m; k++)
-            for (int l = 0; l < WIDTH; l++)
-                ((REAL *)(row + ((const INTEGER *)(order + k))[l]))[l] = ((const REAL *)(t + i * ld + k))[l];
-        for (int j = 0; j < m; j++)
-            NAME(move_across)(row + j, tile->out[0] + i * tile->out_row + j * tile->out_column, true, other);
+    for (int k = 0; k < m; k++)
+        for (int l = 0; l < WIDTH; l++)
+            source[((const INTEGER *)(order + k))[l] * WIDTH + l] = k;
+    for (int j = 0; j < m; j++) {
+        char *at[WIDTH];
+        for (int l = 0; l < WIDTH; l++)
+            at[l] = (char *)(t + source[j * WIDTH + l]) + l * sizeof(REAL);
+        for (int i = 0; i < m; i++) {
+            V x;
+            TYPED(gather)(&x, at, i * ld * (ptrdiff_t)sizeof(E), 1, false);
+            TYPED(store)(tile->out[0] + i * tile->out_row + j * tile->out_column, x, other);
+        }
     }
 }
 
@@ -358,7 +365,7 @@ INLINE void NAME(move_in_order)(const E *t, ptrdiff_t ld, const int m, const VI 
     }
 #endif
     if (NAME(lie_across)(tile->out, other ? sizeof(OTHER) : sizeof(REAL))) {
-        NAME(write_rows_across)(t, ld, m, order, (E *)offsets, tile, other);
+        NAME(write_columns_across)(t, ld, m, order, (INTEGER *)offsets, tile, other);
         return;
     }
     for (int l = 0; l < WIDTH; l++)
