@@ -83,7 +83,6 @@ cdef extern from "stackinv.h":
     bint stackinv_turn(call *c) noexcept nogil
     Py_ssize_t stackinv_finished(const call *c) noexcept nogil
     Py_ssize_t stackinv_end(call *c) noexcept nogil
-    int STACKINV_ALWAYS_LANES_M
     Py_ssize_t stackinv_invert_few(const stack *s) noexcept nogil
 
 cdef stack_structure structure_named(object name) except *

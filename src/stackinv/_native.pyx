@@ -123,7 +123,7 @@ def invert(
 
 
 # Stacks of at most this many numbers are not worth more than the arithmetic takes.
-cdef Py_ssize_t MOST_SMALL = 1024
+cdef Py_ssize_t MOST_SMALL = 4096
 
 
 def invert_small(a, structure):
@@ -142,7 +142,7 @@ def invert_small(a, structure):
     ndim = cnp.PyArray_NDIM(array)
     if (
         ndim < 2 or not 0 < cnp.PyArray_SIZE(array) <= MOST_SMALL or known == STACKINV_IS_DIAGONAL
-        or not (stackinv_settings.engine < 0 or stackinv_settings.engine == STACKINV_LANES)
+        or stackinv_settings.engine == STACKINV_LAPACK
     ):
         return None
     typenum = cnp.PyArray_TYPE(array)
@@ -156,9 +156,7 @@ def invert_small(a, structure):
         number = 3
     else:
         return None
-    if (
-        m > STACKINV_ALWAYS_LANES_M or m != cnp.PyArray_DIM(array, ndim - 2) or not cnp.PyArray_ISBEHAVED_RO(array)
-    ):
+    if m != cnp.PyArray_DIM(array, ndim - 2) or not cnp.PyArray_ISBEHAVED_RO(array):
         return None
     result = cnp.PyArray_EMPTY(ndim, cnp.PyArray_DIMS(array), typenum, 0)
     describe(&s, array, result, None, None, number, known)

@@ -12,12 +12,12 @@ static bool side_by_side(const struct stack *s, enum array array)
 
 int choose_gathered(const struct stack *s, int unit)
 {
-    const double element = element_bytes(s->type), matrix = element * s->m * s->m;
-    const double room = stackinv_tuning.second_cache / 2 / matrix, run = GATHERED_RUN_BYTES / element;
-    const int length = (int)(room < run ? room : run) / unit * unit;
     if (unit == 1 || s->m < LEAST_GATHERED_M || s->n < 2 * unit ||
         !(side_by_side(s, STACKINV_A) || side_by_side(s, STACKINV_INVERSE)))
         return 0;
+    const double element = element_bytes(s->type), matrix = element * s->m * s->m;
+    const double room = stackinv_tuning.second_cache / 2 / matrix, run = GATHERED_RUN_BYTES / element;
+    const int length = (int)(room < run ? room : run) / unit * unit;
     return length > 0 ? length : unit;
 }
 
@@ -46,17 +46,21 @@ static size_t bytes_of(const struct stack *s, struct layout layout)
 
 size_t gathered_bytes(const struct stack *s, int length)
 {
+    if (length == 0)
+        return 0;
     const struct gathered g = describe(s, length);
-    return length == 0 ? 0 : bytes_of(s, g.a) + bytes_of(s, g.inverse);
+    return bytes_of(s, g.a) + bytes_of(s, g.inverse);
 }
 
 struct gathered prepare_gathered(const struct stack *s, int length, char *memory, ptrdiff_t first)
 {
+    if (length == 0)
+        return (struct gathered){.last = -1};
     struct gathered g = describe(s, length);
     g.first = g.last = first;
-    if (length && side_by_side(s, STACKINV_A))
+    if (side_by_side(s, STACKINV_A))
         g.a_at = memory;
-    if (length && side_by_side(s, STACKINV_INVERSE))
+    if (side_by_side(s, STACKINV_INVERSE))
         g.inverse_at = g.a_at && g.a.column == g.inverse.column ? memory : memory + bytes_of(s, g.a);
     return g;
 }

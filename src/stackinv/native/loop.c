@@ -39,7 +39,7 @@ int stackinv_most_lanes_m(const struct build *build, enum type type, enum struct
 
 /* Lanes up to the order that the build gives for this type, as far as they are filled; then what the build says.
 
-   Few small matrices are worth it all the same, for one result whether they are alone or in a stack. */
+   Few of the smallest are worth it all the same, for one result whether they are alone or in a stack. */
 static enum engine_name choose_engine(const struct stack *s, const struct build *build, int asked)
 {
     const double most_m = stackinv_most_lanes_m(build, s->type, s->structure), m = s->m;
@@ -48,8 +48,8 @@ static enum engine_name choose_engine(const struct stack *s, const struct build 
         return STACKINV_DIAGONALS;
     if (asked >= 0)
         return asked;
-    /* A full tile is faster than the next engine by the root of most_m / m, roughly (bench/engines.py). */
-    if (m <= STACKINV_ALWAYS_LANES_M || (m <= most_m && s->n * sqrt(most_m / m) >= (s->n + lanes - 1) / lanes * lanes))
+    if (m <= ALWAYS_LANES_M ||
+        (m <= most_m && s->n * pow(most_m / m, build->gain) >= (s->n + lanes - 1) / lanes * lanes))
         return STACKINV_LANES;
     return build->blocked ? STACKINV_BLOCKED : STACKINV_LAPACK;
 }
@@ -305,11 +305,12 @@ ptrdiff_t stackinv_end(struct call *call)
 
 ptrdiff_t stackinv_invert_few(const struct stack *s)
 {
-    const struct choice choice = {stackinv_settings.build, STACKINV_LANES, 0, false};
-    struct call *call = stackinv_begin(s, choice, 1);
+    const struct choice choice = stackinv_choose(s);
+    struct call *call = choice.engine == STACKINV_LAPACK ? NULL : stackinv_begin(s, choice, 1);
     if (!call)
         return -1;
-    slot_of(call, 0)->last = s->n;
-    lanes_engine.go_on(call, slot_of(call, 0));
+    struct slot *slot = slot_of(call, 0);
+    for (slot->last = s->n; slot->first < s->n; slot->first = call->engine->by_units ? slot->first + 1 : s->n)
+        call->engine->go_on(call, slot);
     return stackinv_end(call);
 }

@@ -111,9 +111,8 @@ ptrdiff_t stackinv_finished(const struct call *);
 /* Give the memory back; how many of the matrices are singular. */
 ptrdiff_t stackinv_end(struct call *);
 
-/* All of that at once for few matrices of an order up to this one, by the lanes engine on this thread: how many are singular, or -1
-   if there is no memory. */
-#define STACKINV_ALWAYS_LANES_M 16
+/* All of that at once on this thread, for work that is done in no time: how many are singular, or -1 if there is no memory or it
+   is LAPACK's. */
 ptrdiff_t stackinv_invert_few(const struct stack *);
 
 #endif

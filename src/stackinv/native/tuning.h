@@ -35,6 +35,11 @@
 
 /* 2. The choice of the engine, in builds.c. */
 
+/* Few matrices up to this order are inverted by the lanes engine too. By hand. */
+#define ALWAYS_LANES_M 8
+/* A matrix of a full tile is faster than one in the next engine by (most_m / m) to this power, roughly: with AVX-512, else. By hand. */
+#define GAIN_AVX512 0.75
+#define GAIN 0.5
 /* Up to these orders the lanes engine is the fastest, by method (general, symmetric, positive definite,
    triangular) and type (s, d, c, z). By bench/engines.py. */
 #define MOST_M_AVX512 {80, 56, 72, 64}, {56, 48, 64, 64}, {128, 128, 128, 104}, {80, 80, 72, 56}

@@ -45,15 +45,16 @@ const struct build stackinv_builds[] = {
      avx512_runs,
      KERNELS(avx512),
      {MOST_M_AVX512},
+     GAIN_AVX512,
      true},
 #endif
 #ifdef STACKINV_AVX2
-    {"AVX2", "AVX2 FMA3 X86_V3", avx2_runs, KERNELS(avx2), {MOST_M_AVX2}, true},
+    {"AVX2", "AVX2 FMA3 X86_V3", avx2_runs, KERNELS(avx2), {MOST_M_AVX2}, GAIN, true},
 #endif
 #ifdef STACKINV_VECTORS
-    {"baseline", "", baseline_runs, KERNELS(baseline), {MOST_M_BASELINE}, true},
+    {"baseline", "", baseline_runs, KERNELS(baseline), {MOST_M_BASELINE}, GAIN, true},
 #else
-    {"baseline", "", baseline_runs, KERNELS(baseline), {MOST_M_SCALAR}, false},
+    {"baseline", "", baseline_runs, KERNELS(baseline), {MOST_M_SCALAR}, GAIN, false},
 #endif
 };
 const int stackinv_build_count = sizeof stackinv_builds / sizeof *stackinv_builds;

@@ -110,6 +110,7 @@ struct build {
     const struct kernels *kernels[4]; /* by type, in the order s, d, c, z, as all that follows */
     /* Up to these orders the lanes engine is the fastest; measured by bench/engines.py. */
     int most_m[STACKINV_METHODS][4];
+    double gain;  /* how fast few matrices are there: see tuning.h */
     bool blocked; /* whether the blocked engine is what comes then; else LAPACK */
 };
 
