@@ -10,7 +10,7 @@
 
 /* Up to this order the compiler makes a function of its own for each, while it fits the instruction cache. By hand; whether
    the order that follows is a cliff is shown by bench/cliffs.py. */
-#define SMALL (VECTOR_BYTES == 64 ? (PARTS == 1 ? 9 : 8) : VECTOR_BYTES == 32 ? 8 : PARTS == 1 ? 5 : 4)
+#define SMALL (VECTOR_BYTES >= 32 ? (PARTS == 1 ? 12 : 8) : PARTS == 1 ? 8 : 6)
 
 /* Up to this order the inverse of U is found column by column, for the sake of the residuals. By hand; tests/test_accuracy.py
    notices one that is far off. */

@@ -281,6 +281,10 @@ INLINE void NAME(solve_lower)(const NAME(lu_work) * w, const int m, const bool s
             t[(i + r) * ld + k + c] = NAME(add)(z[r][c], NAME(zero)()); /* no negative zeros, as in NumPy's result */
 }
 
+/* Whether columns are put in order in the tile: where it is in registers, or masks make that cheap and a row is too short for
+   move_in_order to permute it. */
+#define ORDERED_IN_TILE(m) ((m) <= IN_REGISTERS || (VECTOR_BYTES == 64 && WIDTH == 8 && (m) * PARTS < WIDTH))
+
 /* Column k of Z belongs at order[k]. */
 INLINE void NAME(put_in_order)(E *t, const VI *order, const int m)
 {
@@ -360,7 +364,7 @@ INLINE void NAME(lu_invert)(const NAME(lu_work) * w, const struct tile *tile, co
 INLINE void NAME(lu_write)(const NAME(lu_work) * w, const struct tile *tile, const int m)
 {
     const bool other = tile->out_single != (sizeof(REAL) == 4);
-    if (m <= SMALL) {
+    if (m <= SMALL && ORDERED_IN_TILE(m)) {
         NAME(put_in_order)(w->t, w->order, m);
         NAME(move)(w->t, w->ld, m, tile->out, tile->out_row, tile->out_column, true, other);
     } else if (other)
