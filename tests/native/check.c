@@ -174,6 +174,7 @@ static void check_all(const struct build *build, int first, int last, int step, 
                 for (int how = 0; how < ARRANGEMENTS; how++) {
                     const int precisions = m + how + structure, lanes = build->kernels[type]->lanes;
                     const bool a_single = precisions % 2, inverse_single = precisions / 2 % 2;
+                    stackinv_tuning.least_streamed = (m + structure) % 2 ? 0 : INFINITY; /* past the caches, or not */
                     struct given g = {
                         .type = type, .structure = structure, .m = m, .threads = threads, .garbage = 0xff};
                     /* From two tiles on those that lie across each other are gathered. */

@@ -77,3 +77,13 @@ ptrdiff_t cache_bytes(int level)
     }
     return size;
 }
+
+bool storing_past_caches_pays(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    return !__builtin_cpu_is("intel");
+#else
+    return true;
+#endif
+}

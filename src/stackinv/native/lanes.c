@@ -21,7 +21,7 @@ static ptrdiff_t staged_bytes(const struct call *call, int lanes)
     const struct stack *s = call->stack;
     const ptrdiff_t matrix = dense_bytes(s->m, s->inverse, inverse_bytes(s));
     const ptrdiff_t least = LEAST_STAGED_BYTES * (call->method == STACKINV_TRIANGLE ? 2 : 1);
-    if (STACKINV_STREAMS && matrix && s->n * matrix > LEAST_STREAMED_BYTES && least <= lanes * matrix &&
+    if (STACKINV_STREAMS && matrix && s->n * matrix > stackinv_tuning.least_streamed && least <= lanes * matrix &&
         lanes * matrix <= MOST_STAGED_BYTES && s->ndim == 1 && s->strides[STACKINV_INVERSE][0] == matrix)
         return lanes * matrix;
     return 0;

@@ -27,6 +27,8 @@ void stackinv_prepare(void)
         build++;
     stackinv_settings.build = build;
     stackinv_tuning.second_cache = (double)cache_bytes(2);
+    if (!storing_past_caches_pays())
+        stackinv_tuning.least_streamed = INFINITY;
     pool_prepare();
 }
 

@@ -10,7 +10,8 @@
 
 /* Up to this order the compiler makes a function of its own for each, while it fits the instruction cache. By hand; whether
    the order that follows is a cliff is shown by bench/cliffs.py. */
-#define SMALL (VECTOR_BYTES >= 32 ? (PARTS == 1 ? 12 : 8) : PARTS == 1 ? 8 : 6)
+#define SMALL                                                                                                          \
+    (VECTOR_BYTES == 64 ? (PARTS == 1 ? 14 : 8) : VECTOR_BYTES == 32 ? (PARTS == 1 ? 12 : 8) : PARTS == 1 ? 8 : 6)
 
 /* Up to this order the inverse of U is found column by column, for the sake of the residuals. By hand; tests/test_accuracy.py
    notices one that is far off. */
@@ -71,7 +72,8 @@
 
 /* 4. Results past the caches. */
 
-/* Results of more bytes than this do not stay in the caches anyway, and go past them, ... */
+/* Results of more bytes than this do not stay in the caches anyway, and go past them, but on Intel's processors, which store slowly
+   so, ... */
 #define LEAST_STREAMED_BYTES (32 << 20)
 /* ... by way of a copy, which should be worth it (twice as large where little arithmetic hides it), and stay in the
    cache of a core. By hand. */
@@ -83,12 +85,14 @@
 /* ... unless one is larger: then its zeros are written where they go. */
 #define MOST_TEMPLATE_BYTES (1 << 20)
 
-/* Matrices that lie across each other, from this order on, are gathered, so many bytes of each of their numbers at a time: less, and
-   memory is slow. By hand. */
+/* 5. Matrices side by side. */
+
+/* From this order on the lanes engine has them gathered, so many bytes of each of their numbers at a time: with less, memory is slow.
+   By hand. */
 #define LEAST_GATHERED_M 5
 #define GATHERED_RUN_BYTES (1 << 10)
 
-/* 5. Matrices of the blocked engine. */
+/* 6. Matrices of the blocked engine. */
 
 /* Smaller matrices take little time, and are not left off in the midst of a task. bench/interrupting.py. */
 #define LEAST_LEFT_OFF_M 512
@@ -105,7 +109,7 @@
 /* Rows of a symmetric result that are one task. By hand. */
 #define RESULT_ROWS 64
 
-/* 6. The LAPACK engine, in _lapack.pyx. */
+/* 7. The LAPACK engine, in _lapack.pyx. */
 
 /* Below this order OpenBLAS's lock makes two threads slower than one. bench/sharing.py. */
 #define LEAST_LAPACK_SHARED_M 16

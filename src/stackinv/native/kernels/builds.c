@@ -36,7 +36,7 @@ static bool avx512_runs(void)
 }
 #endif
 
-struct tuning stackinv_tuning = {USUAL_SECOND_CACHE, TASK_COST, MOST_TASK_ROWS};
+struct tuning stackinv_tuning = {USUAL_SECOND_CACHE, TASK_COST, MOST_TASK_ROWS, LEAST_STREAMED_BYTES};
 
 const struct build stackinv_builds[] = {
 #ifdef STACKINV_AVX512

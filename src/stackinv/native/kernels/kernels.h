@@ -32,19 +32,22 @@ static inline double stackinv_rcond(double a_norm, double norm, double unit)
 struct tuning {
     double second_cache; /* bytes of a core's; factors that it holds are read fast enough */
     double task_cost; /* of a task on rows of a large matrix, which reads the factors, in the time of a tile of rows */
-    int most_task_rows; /* half as many of complex numbers: beyond, little is left to gain */
+    int most_task_rows;    /* half as many of complex numbers: beyond, little is left to gain */
+    double least_streamed; /* bytes of small results: more of them are written past the caches */
 };
 
 extern struct tuning stackinv_tuning;
 
+/* What comes next of a stack of matrices that lie side by side, so many bytes of each of their numbers. */
+struct streams {
+    const char *at; /* of the first number, or NULL */
+    ptrdiff_t row, column;
+    int bytes;
+    int tile, tiles; /* it is fetched in the time of so many tiles, of which this is one */
+};
+
 /* Matrices that are inverted at once, one in each lane. Lanes that are left over repeat another one: they read and
    write the same. All matrices are read before a result is written. */
-/* Numbers of matrices that lie across each other: of each its next bytes, in the time of so many tiles. */
-struct streams {
-    const char *at; /* those of the first number, or NULL */
-    ptrdiff_t row, column;
-    int bytes, tile, tiles;
-};
 
 struct tile {
     int m;
@@ -54,7 +57,7 @@ struct tile {
     ptrdiff_t a_row, a_column, out_row, out_column; /* strides in bytes */
     ptrdiff_t ahead;                                /* bytes to the matrices of the next tile, */
     ptrdiff_t fetch_a, fetch_out;          /* and how many bytes of each of them and of each result to fetch early */
-    struct streams a_streams, out_streams; /* what is fetched instead of matrices that lie across each other */
+    struct streams a_streams, out_streams; /* what is fetched instead, if they are gathered */
     void *work;                            /* work_size(m) bytes, at a multiple of 64 */
     double *rcond;                         /* one for each lane, or NULL if nobody asked */
     const char *a[STACKINV_MOST_LANES];

@@ -6,7 +6,7 @@
 
    This is what the methods have in common; lanes_lu-inl.h, lanes_cholesky-inl.h and lanes_triangle-inl.h are the methods.
    What the loop over the stack calls is NAME(invert_lu), NAME(invert_cholesky) and NAME(invert_triangle); the functions for
-   the small orders, NAME(lu_1) to NAME(lu_12), come from DEFINE_LU, and so on. */
+   the small orders, NAME(lu_1) to NAME(lu_14), come from DEFINE_LU, and so on. */
 
 /* Rows of a tile; an odd number of elements keeps columns from falling into few sets of the cache. Without vectors an
    even one, so that what follows the tile is aligned for the integers that move_in_order puts there. */
@@ -49,7 +49,7 @@ INLINE void NAME(fetch_lanes)(const char *const *at, ptrdiff_t ahead, ptrdiff_t 
 #endif
 }
 
-/* The same of matrices that lie across each other: of every so manieth number, all that is next. */
+/* The share of a tile in what comes next of streams, of numbers first to last - 1. */
 INLINE void NAME(fetch_streams)(const struct streams *s, int m, int first, int last, const bool for_writing)
 {
 #if defined(__GNUC__)
@@ -186,7 +186,9 @@ INLINE bool NAME(finish)(struct tile *tile, const E *t, ptrdiff_t ld, const int 
 /* Orders known to the compiler: loops unrolled, and the smallest tiles kept in registers. */
 #define SMALL_ORDERS(DEFINE)                                                                                           \
     DEFINE(1)                                                                                                          \
-    DEFINE(2) DEFINE(3) DEFINE(4) DEFINE(5) DEFINE(6) DEFINE(7) DEFINE(8) DEFINE(9) DEFINE(10) DEFINE(11) DEFINE(12)
+    DEFINE(2)                                                                                                          \
+    DEFINE(3)                                                                                                          \
+    DEFINE(4) DEFINE(5) DEFINE(6) DEFINE(7) DEFINE(8) DEFINE(9) DEFINE(10) DEFINE(11) DEFINE(12) DEFINE(13) DEFINE(14)
 #define SMALL_CASES(name, tile)                                                                                        \
     CASE(name, tile, 1)                                                                                                \
     CASE(name, tile, 2)                                                                                                \
@@ -197,10 +199,12 @@ INLINE bool NAME(finish)(struct tile *tile, const E *t, ptrdiff_t ld, const int 
     CASE(name, tile, 7)                                                                                                \
     CASE(name, tile, 8)                                                                                                \
     CASE(name, tile, 9)                                                                                                \
-    CASE(name, tile, 10) CASE(name, tile, 11) CASE(name, tile, 12)
+    CASE(name, tile, 10)                                                                                               \
+    CASE(name, tile, 11)                                                                                               \
+    CASE(name, tile, 12) CASE(name, tile, 13) CASE(name, tile, 14)
 #define CASE(name, tile, M)                                                                                            \
     case M:                                                                                                            \
         if (M <= SMALL)                                                                                                \
             return NAME(name##_##M)(tile);                                                                             \
         break;
-_Static_assert(SMALL <= 12, "SMALL_ORDERS and SMALL_CASES end before SMALL");
+_Static_assert(SMALL <= 14, "SMALL_ORDERS and SMALL_CASES end before SMALL");
