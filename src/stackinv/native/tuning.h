@@ -37,7 +37,7 @@
 /* 2. The choice of the engine, in builds.c. */
 
 /* Few matrices up to this order are inverted by the lanes engine too. By hand. */
-#define ALWAYS_LANES_M 8
+#define ALWAYS_LANES_M 16
 /* A matrix of a full tile is faster than one in the next engine by (most_m / m) to this power, roughly: with AVX-512, else. By hand. */
 #define GAIN_AVX512 0.75
 #define GAIN 0.5
