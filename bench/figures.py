@@ -8,7 +8,8 @@ The measurements are those of `stackinv compare`, each contender in a process of
 in `bench/figures/*.json` with the machine and the versions beside the numbers. Contenders that are not installed are
 left out; all are there after
 
-    pip install '.[examples]' torch jax mkl     # and a C++ compiler and Eigen's headers: Debian's libeigen3-dev
+    pip install '.[examples]' torch jax tensorflow-cpu numba mkl  # and a C++ compiler, and Eigen's headers:
+                                                                  # Debian's libeigen3-dev
 """
 
 import argparse
@@ -50,6 +51,7 @@ KERNELS = {  # by the instruction set's name: stackinv's, OpenBLAS's and MKL's, 
     "baseline": ("AVX512 AVX2", "Nehalem", "SSE4_2"),
 }
 KERNEL_VARIABLES = ("STACKINV_DISABLE_CPU_FEATURES", "OPENBLAS_CORETYPE", "MKL_ENABLE_INSTRUCTIONS")
+PEER_ORDERS = (2, 3, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 LENGTH_ORDERS = (3, 8, 32, 128)
 ALONE_ORDERS = (1, 2, 4, 16, 64, 192, 256, 512, 1024, 2048)  # besides
 
@@ -60,6 +62,13 @@ OWN = {
 }
 LIBRARIES = {name: contender for name, contender in CONTENDERS.items() if contender.distribution != "stackinv"}
 MKL = {"mkl-compact": Contender("MKL compact", "mkl", PEER)}
+PEERS = {
+    "tensorflow": Contender("TensorFlow", "tensorflow-cpu", PEER),
+    "numba": Contender("numba", "numba", PEER),
+    "mkl-batch": Contender("MKL batch", "mkl", PEER),
+}
+COFACTORS = {"cofactors": Contender("cofactors in NumPy", None, PEER)}
+COPY = {"copy": Contender("copy", None, PEER)}
 DGEMM = {"dgemm": Contender("dgemm, SciPy", "scipy", PEER)}
 
 Record = dict[str, Any]
@@ -101,8 +110,7 @@ def pick(contenders: dict[str, Contender], *names: str) -> dict[str, Contender]:
 
 def orders() -> Any:
     """All contenders and the limits of the machine, by order, one worker and two."""
-    copy = {"copy": Contender("copy", None, PEER)}
-    all_orders = pick(OWN, "stackinv", "stackinv-out") | LIBRARIES | eigen() | copy
+    all_orders = pick(OWN, "stackinv", "stackinv-out") | LIBRARIES | eigen() | COPY
     return rounds(
         *(
             {"sizes": sizes, "workers": workers, "contenders": contenders}
@@ -114,6 +122,48 @@ def orders() -> Any:
             )
         )
     )
+
+
+def peers() -> Any:
+    """Whoever else inverts stacks here, two workers, beside copying."""
+    contenders = pick(OWN, "stackinv", "stackinv-out") | LIBRARIES | PEERS | eigen()
+    every, some, few = (
+        _compare.sizes([m for m in PEER_ORDERS if m <= most], STACK_BYTES, at_least=2) for most in (2048, 256, 3)
+    )
+    return rounds(
+        *(
+            {"sizes": sizes, "workers": 2, "contenders": which}
+            for sizes, which in ((every, contenders), (some, MKL | COPY), (few, COFACTORS))
+        )
+    )
+
+
+def determinants() -> Any:
+    """Signs and logarithms of determinants, alone and with the inverse, two workers, AVX-512 and AVX2."""
+    script = HERE / "peers" / "determinants.py"
+    titles: dict[str, str] = {}
+    records = []
+    contenders = {
+        f"{library}-{function}": Contender(f"{title}.{function}", library, script)
+        for library, title, function in (
+            ("stackinv", "stackinv", "slogdet"),
+            ("stackinv", "stackinv", "inv_slogdet"),
+            ("stackinv", "stackinv", "inv"),
+            ("numpy", "NumPy", "slogdet"),
+            ("scipy", "SciPy", "det"),
+            ("torch", "PyTorch", "slogdet"),
+            ("jax", "JAX", "slogdet"),
+        )
+    }
+    for build, _, runs_here in _native.builds():
+        if runs_here and build != "baseline":
+            with mock.patch.dict(os.environ, zip(KERNEL_VARIABLES, KERNELS[build], strict=True)):
+                some_titles, some = rounds(
+                    {"sizes": _compare.sizes(TYPE_ORDERS, STACK_BYTES), "workers": 2, "contenders": contenders}
+                )
+            titles |= some_titles
+            records += [record | {"kernels": build} for record in some]
+    return titles, records
 
 
 def lengths() -> Any:
@@ -247,7 +297,20 @@ EXAMPLE_OUTPUT = r"([\d,]+) inverses of (\d+) by .*\nNumPy (\S+) ms, stackinv (\
 
 MEASUREMENTS = {
     one.__name__: one
-    for one in (orders, kernels, lengths, types, structures, engines, cliffs, solving, layouts, examples)
+    for one in (
+        orders,
+        kernels,
+        peers,
+        determinants,
+        lengths,
+        types,
+        structures,
+        engines,
+        cliffs,
+        solving,
+        layouts,
+        examples,
+    )
 }
 
 

@@ -35,7 +35,9 @@ def delay(a: np.ndarray, out: np.ndarray, workers: int | None, after: float) -> 
     timer = threading.Timer(after, interrupt)
     try:
         timer.start()
-        _engines.invert(a, out, None, None, "d", "gen", False, workers, None)  # which takes results that share memory
+        _engines.calculate(
+            a, _engines.Outputs(out), "d", "gen", False, workers, None
+        )  # which takes results that share memory
         timer.cancel()
         timer.join()
     except KeyboardInterrupt:

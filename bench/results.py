@@ -61,6 +61,15 @@ def by_kernels(contender: str, kernels: str, workers: int = 2, *, alone: bool = 
     )
 
 
+def determinants(contender: str, kernels: str) -> Times:
+    """Microseconds a matrix by order, with the kernels of an instruction set."""
+    return Times(
+        (record["m"], record["microseconds"])
+        for record in load("determinants")["records"]
+        if (record["contender"], record["kernels"]) == (contender, kernels)
+    )
+
+
 def kernels_dgemm(kernels: str, workers: int = 2) -> float:
     """GFLOP/s of products of matrices of order 2048."""
     return max(rate(m, time) for m, time in by_kernels("dgemm", kernels, workers).items())

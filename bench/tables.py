@@ -28,10 +28,11 @@ from results import (
     times,
     title,
 )
+from results import determinants as by_determinants
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-MARKS = re.compile(r"<!-- (table|figure): ([\w -]+?) -->.*?<!-- end -->", re.DOTALL)
+MARKS = re.compile(r"<!-- (table|figure): ([^>]+?) -->.*?<!-- end -->", re.DOTALL)
 SMALL = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 LARGE = (96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096)
 EXAMPLES = {
@@ -158,6 +159,37 @@ def kernels(workers: int = 2, *, alone: bool = False) -> str:
     return markdown(head, rows)
 
 
+def peers() -> str:
+    """How many times as fast as each of them."""
+    own = times("peers", "stackinv-out")
+    names = [name for name in load("peers")["contenders"] if not name.startswith("stackinv") and name != "copy"]
+    return markdown(
+        ["M", "`out=`, µs", "copying, µs", "new memory, µs", *(f"× {title('peers', name)}" for name in names)],
+        (
+            [str(m), number(own[m]), number(times("peers", "copy")[m]), number(times("peers", "stackinv")[m])]
+            + [number(times("peers", name)[m] / own[m]) for name in names]
+            for m in own
+        ),
+    )
+
+
+def determinants() -> str:
+    others = ("numpy-slogdet", "torch-slogdet", "jax-slogdet", "scipy-det")
+    names = [title("determinants", name) for name in others]
+    head, rows = ["M"], []
+    for name in ("AVX-512", "AVX2"):
+        head += [f"`slogdet`, {name}, µs", *(f"× {one}" for one in names), "`inv_slogdet` over `inv`"]
+    for m in by_determinants("stackinv-slogdet", "AVX2"):
+        row = [str(m)]
+        for build in ("AVX512", "AVX2"):
+            own = by_determinants("stackinv-slogdet", build)[m]
+            row += [number(own), *(number(by_determinants(name, build)[m] / own) for name in others)]
+            both, inverse = (by_determinants(f"stackinv-{name}", build)[m] for name in ("inv_slogdet", "inv"))
+            row.append(f"{both / inverse:.2f}")
+        rows.append(row)
+    return markdown(head, rows)
+
+
 def lengths() -> str:
     names = ("stackinv", *LIBRARIES)
     return markdown(
@@ -258,7 +290,21 @@ def layouts() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     **{
         one.__name__: one
-        for one in (headline, orders, limits, small, large, lengths, alone, types, structures, solving, layouts)
+        for one in (
+            headline,
+            orders,
+            limits,
+            small,
+            large,
+            peers,
+            determinants,
+            lengths,
+            alone,
+            types,
+            structures,
+            solving,
+            layouts,
+        )
     },
     "kernels": kernels,
     "kernels, one worker": lambda: kernels(1),
@@ -290,7 +336,7 @@ def figures() -> dict[str, str]:
         for who, time in one["milliseconds"].items()
     }
     alone = {f"alone {m} {name}": f"{number(calls(name, m)[1])} µs" for m in (3, 8) for name in ("stackinv", "numpy")}
-    machines = {f"machine of {name}": machine(name) for name in ("kernels", "examples", "cliffs", "layouts")}
+    machines = {f"machine of {name}": machine(name) for name in ("kernels", "peers", "examples", "cliffs", "layouts")}
     return {"machine": machine(), "dgemm": f"{dgemm():.0f}"} | machines | shares | took | alone
 
 

@@ -56,10 +56,42 @@ def test_lazy_and_right(chunks, dtype):
         da.utils.assert_eq(lazy, part, check_graph=False)
 
 
-@pytest.mark.parametrize("function", [stackinv.inv, stackinv.inv_ex])
+@pytest.mark.parametrize("chunks", CHUNKS)
+@pytest.mark.parametrize("dtype", [*NATIVE, "i4", ">f8"])
+def test_determinants(chunks, dtype):
+    a = well_conditioned(SHAPE, dtype)
+    x = da.from_array(a, chunks=chunks)
+    for function in (stackinv.slogdet, stackinv.inv_slogdet, stackinv.det):
+        lazies, parts = function(x), function(a)
+        assert type(lazies) is type(parts) or function is stackinv.det
+        for lazy, part in zip(*((lazies, parts) if isinstance(parts, tuple) else ([lazies], [parts])), strict=True):
+            assert isinstance(lazy, da.Array)
+            assert lazy.chunks == (*x.chunks[:2], (4,), (4,))[: part.ndim]
+            assert lazy.dtype == lazy._meta.dtype == part.dtype
+            da.utils.assert_eq(lazy, part, check_graph=False)
+    single = stackinv.slogdet(da.from_array(a[0, 0], chunks=(2, 4)))
+    da.utils.assert_eq(single.logabsdet, stackinv.slogdet(a[0, 0]).logabsdet, check_graph=False)
+    first = stackinv.det(da.moveaxis(x, 0, -1), axes=[(1, 2)])
+    da.utils.assert_eq(first, stackinv.det(a).T, check_graph=False)
+
+
+def test_what_is_not_positive_definite_is_named_in_the_whole_stack():
+    a = structured((10, 3, 3), "pos")
+    a[7] = -np.eye(3)
+    x = da.from_array(a, chunks=(4, 3, 3))
+    for lazy in (stackinv.det(x, assume_a="pos"), *stackinv.inv_slogdet(x, assume_a="pos")):
+        with pytest.raises(stackinv.SingularMatrixError) as error:
+            lazy.compute()
+        assert error.value.indices[0].tolist() == [7]
+    inverse, sign, logabsdet = dask.compute(*stackinv.inv_slogdet(x, assume_a="pos", on_singular="nan"))
+    assert np.isnan(inverse[7]).all()
+    assert (sign[7], logabsdet[7]) == (0, -np.inf)
+
+
+@pytest.mark.parametrize("function", [stackinv.inv, stackinv.inv_ex, stackinv.det])
 def test_nothing_is_computed_until_it_is_asked_for(function):
     lazy = function(uncomputable(SHAPE, (3, 6, 2, 2), "f8"))
-    lazy = lazy if function is stackinv.inv else lazy.rcond
+    lazy = lazy.rcond if function is stackinv.inv_ex else lazy
     with pytest.raises(AssertionError, match="computed"):
         lazy.compute()
 

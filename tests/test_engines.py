@@ -264,7 +264,7 @@ def test_a_call_ends_with_the_kernels_that_it_began_with(engine):
             raise KeyError
 
     with pytest.raises(KeyError):
-        _engines.invert(stack, out, None, None, "d", "gen", False, 1, change)
+        _engines.calculate(stack, _engines.Outputs(out), "d", "gen", False, 1, change)
     for result in seen:
         np.testing.assert_array_equal(result, expected)
 
@@ -275,7 +275,7 @@ def test_without_info(any_engine, structure):
     a[::4] = 0
     info, out = np.zeros(9, np.intc), np.empty_like(a)
     without = np.empty_like(a)
-    assert _engines.invert(a, out, info, None, "d", structure, False, 1, None) == 3
-    assert _engines.invert(a, without, None, None, "d", structure, False, 1, None) == 3
+    assert _engines.calculate(a, _engines.Outputs(out, info), "d", structure, False, 1, None) == 3
+    assert _engines.calculate(a, _engines.Outputs(without), "d", structure, False, 1, None) == 3
     np.testing.assert_array_equal(without, out)
     assert np.flatnonzero(info).tolist() == [0, 4, 8]

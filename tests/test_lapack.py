@@ -18,12 +18,12 @@ def calls(monkeypatch):
     """The orders that the LAPACK engine was called with."""
     seen = []
 
-    def invert(a, *arguments):
+    def calculate(a, *arguments):
         seen.append(a.shape[-1])
         return original(a, *arguments)
 
-    original = _lapack.invert
-    monkeypatch.setattr(_lapack, "invert", invert)
+    original = _lapack.calculate
+    monkeypatch.setattr(_lapack, "calculate", calculate)
     return seen
 
 

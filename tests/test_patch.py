@@ -61,6 +61,46 @@ def test_block():
         raise KeyError
 
 
+def test_by_name():
+    before = np.linalg.det, np.linalg.slogdet
+    a = well_conditioned((3, 4, 4))
+    for names, others in ((("det",), ("inv", "slogdet")), (("slogdet", "inv"), ("det",)), ((), ())):
+        with stackinv.patch_numpy(*names):
+            for name in names or ("inv", "det", "slogdet"):
+                assert stackinv.is_patched(name)
+                function = getattr(np.linalg, name)
+                np.testing.assert_array_equal(function(a), getattr(stackinv, name)(a))
+                with pytest.raises(TypeError, match=rf"{name}\(\) got an unexpected keyword argument 'workers'"):
+                    function(a, workers=1)
+            for name in others:
+                assert not stackinv.is_patched(name)
+            with stackinv.patch_numpy():
+                assert all(map(stackinv.is_patched, ("inv", "det", "slogdet")))
+            assert not any(map(stackinv.is_patched, others))
+        assert not any(map(stackinv.is_patched, ("inv", "det", "slogdet")))
+    assert before == (np.linalg.det, np.linalg.slogdet)
+    for wrong in (stackinv.patch_numpy, stackinv.is_patched):
+        with pytest.raises(ValueError, match=r"patch_numpy has 'inv', 'det', 'slogdet', not 'eig'"):
+            wrong("eig")
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("name", ["det", "slogdet"])
+def test_determinants_are_called(name, monkeypatch):
+    calls = []
+    function = getattr(stackinv, name)
+    monkeypatch.setattr(stackinv, name, lambda a: calls.append(a) or function(a))
+    for a in (A, A[0].tolist(), A.astype("f4"), np.matrix(A[0]), np.ma.masked_array(A[0]), np.zeros((0, 3, 3))):
+        expected = getattr(np.linalg, name)(a)
+        with stackinv.patch_numpy():
+            actual = getattr(np.linalg, name)(a)
+        assert type(actual) is type(expected)
+        for mine, numpys in zip(np.atleast_1d(actual), np.atleast_1d(expected), strict=True):
+            assert type(mine) is type(numpys)
+            np.testing.assert_allclose(mine, numpys, rtol=1e-6)
+    assert len(calls) == 6
+
+
 def test_one_patch_in_several_blocks():
     patch = stackinv.patch_numpy()
     for _ in range(2):

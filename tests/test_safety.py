@@ -423,7 +423,7 @@ def test_ctrl_c_stops_hours_of_work_and_leaves_all_as_it_was(engine):
     for workers in (1, 2, None) * 3:
         threading.Timer(rng.uniform(0.05, 0.3), os.kill, (os.getpid(), signal.SIGINT)).start()
         try:
-            stackinv._engines.invert(work, out, None, None, "d", "gen", False, workers, None)
+            stackinv._engines.calculate(work, stackinv._engines.Outputs(out), "d", "gen", False, workers, None)
         except KeyboardInterrupt:
             pass
         else:
@@ -598,13 +598,12 @@ def test_arrays_of_shapes_that_disagree_are_not_touched(which, shape):
     arrays = [np.ones((6, 3, 3)), np.ones((6, 3, 3)), np.ones(6, np.intc), np.ones(6)]
     arrays[which] = np.ones(shape, arrays[which].dtype)
     with pytest.raises(RuntimeError, match="an array changed its shape or type"):
-        _engines.invert(*arrays, "d", "gen", False, None, None)
+        _engines.calculate(arrays[0], _engines.Outputs(*arrays[1:]), "d", "gen", False, None, None)
     assert all(np.all(array == 1) for array in arrays)
 
 
 def test_arrays_of_another_kind_than_the_calculation_are_not_touched():
     for given, into, calculation in (("D", "d", "d"), ("d", "D", "d"), ("d", "d", "D"), ("i8", "d", "d")):
+        outputs = _engines.Outputs(np.ones((3, 3), into))
         with pytest.raises(RuntimeError, match="an array changed its shape or type"):
-            _engines.invert(
-                np.ones((3, 3), given), np.ones((3, 3), into), None, None, calculation, "gen", False, None, None
-            )
+            _engines.calculate(np.ones((3, 3), given), outputs, calculation, "gen", False, None, None)

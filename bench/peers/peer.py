@@ -6,6 +6,10 @@ NAME is one of these, float64 and `gen` only:
 
 eigen        needs a C++ compiler and Eigen's headers (Debian's libeigen3-dev); fixed sizes up to M = 32
 mkl-compact  needs the package mkl; with packing and unpacking; does not pivot: its matrices get a dominant diagonal
+mkl-batch    needs the package mkl: getrf and getri of a whole stack, with pivots, MKL's threads over the stack
+tensorflow   tf.linalg.inv
+numba        numpy.linalg.inv of one matrix after the other in a prange loop
+cofactors    what people write in NumPy, without pivots; M = 2 and 3
 copy         reads and writes the stack, in as many threads
 dgemm        as many products of two matrices
 """
@@ -76,6 +80,48 @@ def mkl_compact(a: np.ndarray, x: np.ndarray) -> Callable[[], None]:
     return call
 
 
+def mkl_batch(a: np.ndarray, x: np.ndarray) -> Callable[[], None]:
+    """Factor a copy, which is overwritten, and invert: the transposes, as MKL sees them, to transposed inverses."""
+    length, m, _ = a.shape
+    order, stride, count = (ctypes.byref(ctypes.c_int(value)) for value in (m, m * m, length))
+    factors, pivots, info = np.empty_like(a), np.empty((length, m), np.intc), np.empty(length, np.intc)
+
+    def call() -> None:
+        np.copyto(factors, a)
+        lu, ipiv, inverse, infos = map(pointer, (factors, pivots, x, info))
+        mkl().dgetrf_batch_strided(order, order, lu, order, stride, ipiv, order, count, infos)
+        mkl().dgetri_oop_batch_strided(order, lu, order, stride, ipiv, order, inverse, order, stride, count, infos)
+
+    return call
+
+
+def tensorflow(a: np.ndarray, x: np.ndarray) -> Callable[[], object]:
+    import tensorflow
+
+    tensorflow.config.threading.set_intra_op_parallelism_threads(THREADS)
+    tensor = tensorflow.constant(a)
+    x[:1000] = tensorflow.linalg.inv(tensor[:1000]).numpy()
+    return lambda: tensorflow.linalg.inv(tensor)
+
+
+def numba(a: np.ndarray, x: np.ndarray) -> Callable[[], object]:
+    import numba
+
+    @numba.njit(parallel=True)
+    def invert(a: np.ndarray, x: np.ndarray) -> None:
+        for i in numba.prange(len(a)):
+            x[i] = np.linalg.inv(a[i])
+
+    return lambda: invert(a, x)
+
+
+def cofactors(a: np.ndarray, x: np.ndarray) -> Callable[[], object]:
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from layouts import cofactors
+
+    return lambda: cofactors(*(np.moveaxis(stack, 0, -1) for stack in (a, x)))
+
+
 def copy(a: np.ndarray, x: np.ndarray) -> Callable[[], object]:
     pool = ThreadPoolExecutor(THREADS)
     parts = list(zip(np.array_split(x, THREADS), np.array_split(a, THREADS), strict=True))
@@ -90,6 +136,15 @@ def dgemm(m: int, length: int) -> Callable[[], object]:
     return lambda: [blas.dgemm(1.0, a, b, c=c, overwrite_c=True) for _ in range(length)]
 
 
+WAYS = {
+    "mkl-compact": mkl_compact,
+    "mkl-batch": mkl_batch,
+    "tensorflow": tensorflow,
+    "numba": numba,
+    "cofactors": cofactors,
+}
+
+
 def peer(name: str, assume_a: str, a: np.ndarray) -> Callable[[], object]:
     assert assume_a == "gen"
     assert a.dtype == np.float64
@@ -101,7 +156,8 @@ def peer(name: str, assume_a: str, a: np.ndarray) -> Callable[[], object]:
         return copy(a, x)
     if name == "mkl-compact":
         a += 2 * m * np.eye(m)
-        call = mkl_compact(a, x)
+    if name in WAYS:
+        call = WAYS[name](a, x)
     else:
         library = eigen()
         call = lambda: library.eigen_inverse(pointer(a), pointer(x), ctypes.c_long(length), m, THREADS)  # noqa: E731

@@ -1,23 +1,29 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The inverses of stacks of matrices: `numpy.linalg.inv`, as fast as the hardware allows, on all cores."""
+"""Inverses and determinants of stacks of matrices: `numpy.linalg.inv`, as fast as the hardware allows, on all cores."""
 
 from stackinv._config import show_config
+from stackinv._determinant import det, inv_slogdet, slogdet
 from stackinv._inv import inv, inv_ex
 from stackinv._native import version as __version__
-from stackinv._patch import patch_numpy, unpatch_numpy
-from stackinv._results import InvExResult, SingularMatrixError
+from stackinv._patch import is_patched, patch_numpy, unpatch_numpy
+from stackinv._results import InvExResult, InvSlogdetResult, SingularMatrixError
 from stackinv._workers import get_workers, set_workers
 
 __all__ = [
     "InvExResult",
+    "InvSlogdetResult",
     "SingularMatrixError",
     "__version__",
+    "det",
     "get_workers",
     "inv",
     "inv_ex",
+    "inv_slogdet",
+    "is_patched",
     "patch_numpy",
     "set_workers",
     "show_config",
+    "slogdet",
     "unpatch_numpy",
 ]
 

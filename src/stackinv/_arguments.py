@@ -87,8 +87,13 @@ def default_engine() -> str:
     return "lapack" if default_lapack else "auto"
 
 
-def types(given: np.dtype[Any], dtype: npt.DTypeLike | None) -> tuple[np.dtype[Any], np.dtype[Any]]:
-    """The types of the calculation and of the result."""
+_UFUNCS = {"inverse": "inv", "sign": "slogdet", "determinant": "det"}
+
+
+def types(
+    given: np.dtype[Any], dtype: npt.DTypeLike | None, asked: str = "inverse"
+) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    """The types of the calculation and of the result, or NumPy's error."""
     if dtype is None:
         if given.char in _RULE:
             return _RULE[given.char]
@@ -100,8 +105,9 @@ def types(given: np.dtype[Any], dtype: npt.DTypeLike | None) -> tuple[np.dtype[A
         if calculation.char not in NATIVE:
             raise TypeError(f"dtype must be float32, float64, complex64 or complex128, not {calculation.name}")
     if not np.can_cast(given, calculation, "same_kind"):
+        ufunc = _UFUNCS[asked]
         raise TypeError(
-            f"Cannot cast ufunc 'inv' input from {given!r} to {calculation!r} with casting rule 'same_kind'"
+            f"Cannot cast ufunc {ufunc!r} input from {given!r} to {calculation!r} with casting rule 'same_kind'"
         )
     return calculation, calculation
 

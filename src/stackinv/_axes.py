@@ -23,6 +23,16 @@ def check(ndim: int, axes: Axes) -> tuple[tuple[int, int], tuple[int, int]]:
     return (row, column), (out_row, out_column)
 
 
+def view(a: Any, axes: Axes, ufunc: str) -> Any:
+    """A view with the axes of the matrices last, or the error of this ufunc, whose results have no such axes."""
+    if not (is_foreign(a) or is_lazy(a)):
+        a = np.asarray(a)
+    if a.ndim < 2:
+        raise np.linalg.LinAlgError(f"{a.ndim}-dimensional array given. Array must be at least two-dimensional")
+    getattr(np.linalg._umath_linalg, ufunc)(np.empty((0,) * a.ndim), axes=axes)
+    return np.moveaxis(a, axes[0], (-2, -1))
+
+
 def views(a: Any, out: Any, axes: Axes) -> tuple[Any, Any, Callable[[Any], Any]]:
     """Views of both with the axes of the matrices last, and what makes the result of an inverse of the first one."""
     wrap = None

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""dask arrays: `inv` and `inv_ex` chunk by chunk, when and where dask calculates them."""
+"""dask arrays: the functions chunk by chunk, when and where dask calculates them."""
 
 import functools
 import itertools
 import math
 import operator
+from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
 import dask.array as da
@@ -12,7 +13,7 @@ import numpy as np
 
 import stackinv
 from stackinv import _arguments, _workers
-from stackinv._results import InvExResult
+from stackinv._results import InvExResult, InvSlogdetResult
 
 
 def inv(
@@ -28,8 +29,7 @@ def inv(
     """The lazy inverse of a dask array, in chunks that hold whole matrices."""
     keywords = _keywords(dtype, structure, engine, workers, callback)
     a, result_type = _whole_matrices(a, out, dtype)
-    starts = tuple(tuple(itertools.accumulate(chunks, initial=0)) for chunks in a.chunks[:-2])
-    function = functools.partial(_inv_chunk, starts=starts, on_singular=on_singular, **keywords)
+    function = functools.partial(_inv_chunk, starts=_starts(a), on_singular=on_singular, **keywords)
     return _returned(a.map_blocks(function, meta=a._meta.astype(result_type)), out)
 
 
@@ -45,20 +45,69 @@ def inv_ex(
     """The three lazy results, which share the work on a chunk if they are computed together."""
     keywords = _keywords(dtype, structure, engine, workers, callback)
     a, result_type = _whole_matrices(a, out, dtype)
-    function = functools.partial(_inv_ex_chunk, **keywords)
-    results = a.map_blocks(function, meta=a._meta.astype(object))
+    numbers = (0,) * (a.ndim - 2)
+    metas = [a._meta.astype(result_type), np.empty(numbers, np.intc), np.empty(numbers)]
+    inverse, info, rcond = _parts("inv_ex", InvExResult._fields, metas, a, keywords)
+    return InvExResult(_returned(inverse, out), info, rcond)
 
-    axes = tuple(range(a.ndim))
 
-    def part(k: int, meta: Any) -> Any:
-        name = f"inv_ex-{InvExResult._fields[k]}"
-        return da.blockwise(_part, axes[: meta.ndim], results, axes, k=k, token=name, meta=meta)
+def inv_slogdet(
+    a: Any,
+    out: Any,
+    dtype: Any,
+    structure: str,
+    on_singular: str,
+    engine: str | None,
+    workers: SupportsIndex | None,
+    callback: _arguments.Progress | None,
+) -> InvSlogdetResult:
+    """The same with its results."""
+    keywords = _keywords(dtype, structure, engine, workers, callback) | {"on_singular": on_singular}
+    a, result_type = _whole_matrices(a, out, dtype)
+    metas = [a._meta.astype(result_type), *_metas(a.ndim - 2, result_type)]
+    inverse, sign, logarithm = _parts("inv_slogdet", InvSlogdetResult._fields, metas, a, keywords)
+    return InvSlogdetResult(_returned(inverse, out), sign, logarithm)
 
-    return InvExResult(
-        _returned(part(0, a._meta.astype(result_type)), out),
-        part(1, np.empty((0,) * (a.ndim - 2), np.intc)),
-        part(2, np.empty((0,) * (a.ndim - 2))),
+
+def determinants(
+    name: str,
+    a: Any,
+    dtype: Any,
+    structure: str,
+    engine: str | None,
+    workers: SupportsIndex | None,
+    callback: _arguments.Progress | None,
+) -> list[Any]:
+    """The lazy results of `slogdet`, two of them, or of `det`, one."""
+    keywords = _keywords(dtype, structure, engine, workers, callback)
+    a, result_type = _whole_matrices(a, None, dtype)
+    sign, logarithm = _metas(a.ndim - 2, result_type)
+    if name == "det":
+        return _parts(name, ["determinant"], [sign], a, keywords)
+    return _parts(name, ["sign", "logabsdet"], [sign, logarithm], a, keywords)
+
+
+def _metas(ndim: int, result_type: np.dtype[Any]) -> list[Any]:
+    """Of signs and of logarithms."""
+    return [np.empty((0,) * ndim, kind) for kind in (result_type, result_type.type(0).real.dtype)]
+
+
+def _parts(function: str, names: Sequence[str], metas: list[Any], a: Any, keywords: dict[str, Any]) -> list[Any]:
+    """Lazy arrays from the function of this name, which returns several for each chunk, or one."""
+    starts = _starts(a)
+    results = a.map_blocks(
+        functools.partial(_results_chunk, function=function, starts=starts, **keywords), meta=a._meta.astype(object)
     )
+    axes = tuple(range(a.ndim))
+    return [
+        da.blockwise(_part, axes[: meta.ndim], results, axes, k=k, token=f"{function}-{name}", meta=meta)
+        for k, (name, meta) in enumerate(zip(names, metas, strict=True))
+    ]
+
+
+def _starts(a: Any) -> tuple[tuple[int, ...], ...]:
+    """Where each chunk begins along the axes of the stack."""
+    return tuple(tuple(itertools.accumulate(chunks, initial=0)) for chunks in a.chunks[:-2])
 
 
 def _keywords(
@@ -118,16 +167,22 @@ def _returned(result: Any, out: Any) -> Any:
 
 
 def _inv_chunk(
-    chunk: Any, *, starts: tuple[tuple[int, ...], ...], block_id: tuple[int, ...] = (), **keywords: Any
+    chunk: Any,
+    *,
+    starts: tuple[tuple[int, ...], ...],
+    block_id: tuple[int, ...] = (),
+    function: str = "inv",
+    **keywords: Any,
 ) -> Any:
     try:
-        return stackinv.inv(chunk, **keywords)
+        return getattr(stackinv, function)(chunk, **keywords)
     except stackinv.SingularMatrixError as error:
         raise error.in_whole([axis[i] for axis, i in zip(starts, block_id[:-2], strict=True)]) from None
 
 
-def _inv_ex_chunk(chunk: Any, **keywords: Any) -> InvExResult:
-    return stackinv.inv_ex(chunk, **keywords)
+def _results_chunk(chunk: Any, *, block_id: tuple[int, ...] = (), **keywords: Any) -> tuple[Any, ...]:
+    results = _inv_chunk(chunk, block_id=block_id, **keywords)
+    return results if isinstance(results, tuple) else (results,)
 
 
 def _part(block: Any, k: int) -> Any:

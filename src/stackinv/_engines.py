@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy.typing as npt
 
@@ -30,23 +30,37 @@ def import_lapack() -> ModuleType:
     return _lapack
 
 
-def invert(
+class Outputs(NamedTuple):
+    """What is asked of a stack: arrays for it, in the order of `enum array` in native/stackinv.h; None is not asked."""
+
+    inverse: Any = None
+    info: Any = None
+    rcond: Any = None
+    sign: Any = None
+    logarithm: Any = None
+    determinant: Any = None
+
+    def block(self, index: tuple[Any, ...]) -> Outputs:
+        """Those of a part of the stack."""
+        return Outputs(*(None if array is None else array[index] for array in self))
+
+
+def calculate(
     a: npt.NDArray[Any],
-    out: npt.NDArray[Any],
-    info: npt.NDArray[Any] | None,
-    rcond: npt.NDArray[Any] | None,
+    outputs: Outputs,
     calculation: str,
     structure: str,
     lapack: bool,
     workers: SupportsIndex | None,
     callback: Callable[[int, int], object] | None,
 ) -> int:
-    """Invert as `_native.invert` does; LAPACK's engine does it if it is asked for, or if there is no other."""
+    """As `_native.calculate`; LAPACK's engine does it if it is asked for, or if there is no other."""
     singular = -1
-    if not lapack or structure == "diagonal":  # for which LAPACK has nothing
-        singular = _native.invert(a, out, info, rcond, calculation, structure, workers, callback)
+    only_diagonal = structure == "diagonal" or ("triangular" in structure and outputs.inverse is None)
+    if not lapack or only_diagonal:  # for which LAPACK has nothing
+        singular = _native.calculate(a, outputs, calculation, structure, workers, callback)
     if singular < 0:
-        singular = import_lapack().invert(a, out, info, rcond, calculation, structure, workers, callback)
+        singular = import_lapack().calculate(a, outputs, calculation, structure, workers, callback)
     return singular
 
 

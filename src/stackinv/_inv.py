@@ -1,40 +1,29 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`inv` and `inv_ex`: NumPy's contract, from the user's arrays to the user's arrays."""
+"""`inv` and `inv_ex`: NumPy's contract."""
 
-import math
-from collections.abc import Callable, Iterator
-from typing import Any, Literal, SupportsIndex
+from typing import Literal, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 import stackinv
-from stackinv import _axes, _engines, _native, _patch, _workers
+from stackinv import _axes, _native
 from stackinv._arguments import (
-    NATIVE,
     STRUCTURES,
     Array,
     AssumeA,
     Engine,
     Progress,
-    check_callback,
-    check_out,
-    check_square,
     default_lapack,
     is_foreign,
     is_lapack,
     is_lazy,
     structure_of,
-    types,
 )
 from stackinv._axes import Axes
-from stackinv._results import InvExResult, singular
-
-# Stacks that NumPy has to convert go through a buffer of this size, so that they are never copied whole.
-_BUFFER_BYTES = 1 << 20
-
-# One large matrix is converted in pieces of this size.
-_PIECE_BYTES = 16 << 20
+from stackinv._foreign import asked, into
+from stackinv._results import InvExResult, singular_ones
+from stackinv._stack import Work, as_stack, calculate, returned
 
 
 def inv(
@@ -193,7 +182,8 @@ def inv(
             lazy: Array = _dask.inv(a, out, dtype, structure, on_singular, engine, workers, callback)
             return lazy
         if is_foreign(a):
-            inverse, _ = _asked(
+            inverse, _ = asked(
+                "inv",
                 a,
                 lambda array: (
                     stackinv.inv(
@@ -210,14 +200,14 @@ def inv(
                 or structure != "gen"
                 or on_singular != "raise",
             )
-            foreign: Array = _into(out, inverse)
+            foreign: Array = into(out, inverse)
             return foreign
-    array, wrap = _as_stack(a)
-    result, info, _, count = _invert(array, out, dtype, structure, lapack, workers, callback, with_rcond=False)
+    array, wrap = as_stack(a)
+    work = Work(structure, lapack, workers, callback)
+    outputs, count = calculate(array, ("inverse", "info"), out, dtype, work)
     if count and on_singular == "raise":
-        indices = np.nonzero(info) if info.ndim else ()
-        raise singular(indices, info.size, int(info[indices].flat[0]) if structure == "pos" else None)
-    return _returned(result, out, wrap)
+        raise singular_ones(outputs.info, structure)
+    return returned(outputs.inverse, out, wrap)
 
 
 def inv_ex(
@@ -302,223 +292,16 @@ def inv_ex(
 
         return _dask.inv_ex(a, out, dtype, structure, engine, workers, callback)
     if is_foreign(a):
-        inverse, others = _asked(
+        inverse, others = asked(
+            "inv",
             a,
             lambda array: stackinv.inv_ex(
                 array, dtype=dtype, assume_a=assume_a, engine=engine, workers=workers, callback=callback
             ),
             once=True,
         )
-        return InvExResult(_into(out, inverse), *others)
-    array, wrap = _as_stack(a)
-    result, info, rcond, _ = _invert(array, out, dtype, structure, lapack, workers, callback, with_rcond=True)
-    return InvExResult(_returned(result, out, wrap), info[()], rcond[()])
-
-
-def _asked(a: Any, calculate: Callable[[Array], tuple[Any, ...]], *, once: bool) -> tuple[Any, tuple[Any, ...]]:
-    """What the class of `a` makes of `numpy.linalg.inv` with this calculation in it, and what else that gave."""
-    others: list[tuple[Any, ...]] = []
-
-    def calculated(array: Array) -> Array:
-        inverse, *rest = calculate(array)
-        others.append(tuple(rest))
-        return inverse  # type: ignore[no-any-return]
-
-    result = _patch.call_numpys(a, calculated)
-    if once and len(others) != 1:
-        raise TypeError(
-            f"{type(a).__name__} has the inverse calculated {len(others)} times by numpy.linalg.inv, expected once: "
-            "only inv without keywords can be had of it"
-        )
-    return result, others[0] if others else ()
-
-
-def _into(out: Array | None, inverse: Any) -> Any:
-    """The values of a foreign array copied into `out`, if that is given."""
-    if out is None:
-        return inverse
-    values = np.asarray(inverse)
-    _cast(_checked_out(out, values.shape, values.dtype), values)
-    return out
-
-
-def _as_stack(a: npt.ArrayLike) -> tuple[Array, Callable[[Array], Array] | None]:
-    """The array, and what makes the result of the type that NumPy's would have, if anything must."""
-    wrap = None
-    if type(a) is np.ndarray:
-        array = a
-    else:
-        array = np.asarray(a)
-        wrap = getattr(a, "__array_wrap__", None)
-    check_square(array.shape)
-    return array, wrap
-
-
-def _invert(
-    array: Array,
-    out: Array | None,
-    dtype: npt.DTypeLike | None,
-    structure: str,
-    lapack: bool,
-    workers: SupportsIndex | None,
-    callback: Progress | None,
-    *,
-    with_rcond: bool,
-) -> tuple[Array, npt.NDArray[np.intc], Any, int]:
-    """Result, info, rcond (or None) and the number of singular matrices."""
-    if workers is not None:
-        workers = _workers.resolve(workers)
-    check_callback(callback)
-    calculation, result_type = types(array.dtype, dtype)
-    shared = None
-    if out is None:
-        result = np.empty(array.shape, result_type)
-    else:
-        result = _checked_out(out, array.shape, calculation)
-        if _may_overlap_itself(result):
-            shared, result = result, np.empty(array.shape, result.dtype)
-        array = _apart(array, result)
-    info = np.zeros(array.shape[:-2], np.intc)
-    rcond = np.ones(array.shape[:-2]) if with_rcond else None
-    singular = 0
-    if array.size:
-        native = _is_native(array, calculation.char) and (out is None or _is_native(result, calculation.char))
-        run = _engines.invert if native else _invert_converted
-        singular = run(array, result, info, rcond, calculation.char, structure, lapack, workers, callback)
-    if shared is not None:
-        _copy_in_order(shared, result)
-    return result, info, rcond, singular
-
-
-def _returned(result: Array, out: Array | None, wrap: Callable[[Array], Array] | None) -> Array:
-    if out is not None:
-        return out
-    return result if wrap is None else wrap(result)
-
-
-def _checked_out(out: Array, shape: tuple[int, ...], calculation: np.dtype[Any]) -> Array:
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be a numpy.ndarray, not {type(out).__name__}")
-    if is_foreign(out):  # whose unit, or the like, would remain what it was
-        raise TypeError(f"out must be a plain numpy.ndarray, not {type(out).__name__}, which has __array_function__")
-    check_out(out.shape, out.dtype, shape, calculation)
-    if not out.flags.writeable:
-        raise ValueError("output array is read-only")
-    return np.asarray(out)
-
-
-def _apart(array: Array, result: Array) -> Array:
-    """`array`, or a copy of it if writing a matrix of `result` could change a matrix still to be read."""
-    if not np.may_share_memory(array, result):
-        return array
-    same = (
-        array.__array_interface__["data"][0] == result.__array_interface__["data"][0]  # .ctypes needs an import
-        and array.strides == result.strides
-        and array.itemsize == result.itemsize
-    )
-    if same and not _may_overlap_itself(result):
-        return array
-    try:  # the stubs know fewer values of max_work than NumPy
-        overlap = same or np.shares_memory(array, result, max_work=10_000)  # type: ignore[arg-type]
-    except np.exceptions.TooHardError:
-        overlap = True
-    return array.copy() if overlap else array
-
-
-def _may_overlap_itself(array: Array) -> bool:
-    """False if every axis, from the finest on, is sure to step over all finer ones; else elements may coincide."""
-    reach = array.itemsize
-    for stride, size in sorted(zip(map(abs, array.strides), array.shape, strict=True)):
-        if size > 1:
-            if stride < reach:
-                return True
-            reach += stride * (size - 1)
-    return False
-
-
-def _copy_in_order(to: Array, source: Array) -> None:
-    """One matrix after the other into memory that they may share, so that the last one is there in the end."""
-    for d, (stride, size) in enumerate(zip(to.strides, to.shape, strict=True)):
-        if stride == 0 and size > 1:
-            last = (*(slice(None),) * d, slice(-1, None))
-            to, source = to[last], source[last]
-    if _may_overlap_itself(to):
-        for index in np.ndindex(to.shape[:-2]):
-            to[index] = source[index]
-    else:
-        to[...] = source
-
-
-def _is_native(array: Array, calculation: str) -> bool:
-    return array.dtype.char in NATIVE[calculation] and array.dtype.isnative and array.flags.aligned
-
-
-def _invert_converted(
-    array: Array,
-    result: Array,
-    info: Array,
-    rcond: Array | None,
-    calculation: str,
-    structure: str,
-    lapack: bool,
-    workers: SupportsIndex | None,
-    callback: Progress | None,
-) -> int:
-    """Types that NumPy has to convert, a block of the stack at a time.
-
-    They are cast straight into the result and inverted there, unless the result has too few digits or is itself of a
-    type that has to be converted.
-    """
-    in_result = _is_native(result, calculation) and (
-        result.dtype == calculation or np.can_cast(array.dtype, result.dtype, "safe")
-    )
-    singular = done = 0
-    most = max(1, _BUFFER_BYTES // (array.shape[-1] ** 2 * np.dtype(calculation).itemsize))
-    for block, _ in blocks(array.shape[:-2], most):
-        target = result[block]
-        buffer = target if in_result else np.empty(target.shape, calculation)
-        _cast(buffer, array[block])
-        goal = target if _is_native(result, calculation) else buffer
-        singular += _engines.invert(
-            buffer,
-            goal,
-            info[block],
-            None if rcond is None else rcond[block],
-            calculation,
-            structure,
-            lapack,
-            workers,
-            None if callback is None else _offset(callback, done, info.size),
-        )
-        if goal is not target:
-            _cast(target, goal)
-        done += info[block].size
-    return singular
-
-
-def _cast(to: Array, source: Array) -> None:
-    """In pieces, between which Python looks at signals."""
-    rows = max(1, _PIECE_BYTES // max(1, to.shape[-1] * to.itemsize))
-    with np.errstate(all="ignore"):
-        for block, _ in blocks(to.shape[:-1], rows):
-            np.copyto(to[block], source[block], casting="same_kind")
-
-
-def blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[tuple[Any, ...], tuple[int, ...]]]:
-    """Indices that cut a stack of this shape into views of at most `most` matrices, and where each view begins."""
-    if not shape:
-        yield (...,), ()
-        return
-    inner = math.prod(shape[1:])
-    if inner > most:
-        for i in range(shape[0]):
-            for rest, offset in blocks(shape[1:], most):
-                yield (slice(i, i + 1), *rest), (i, *offset)
-    else:
-        step = most // max(1, inner)
-        for i in range(0, shape[0], step):
-            yield (slice(i, i + step), ...), (i, *(0 for _ in shape[1:]))
-
-
-def _offset(callback: Progress, before: int, total: int) -> Progress:
-    return lambda done, _: callback(before + done, total)
+        return InvExResult(into(out, inverse), *others)
+    array, wrap = as_stack(a)
+    work = Work(structure, lapack, workers, callback)
+    outputs, _ = calculate(array, ("inverse", "info", "rcond"), out, dtype, work)
+    return InvExResult(returned(outputs.inverse, out, wrap), outputs.info[()], outputs.rcond[()])

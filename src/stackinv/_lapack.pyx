@@ -28,11 +28,17 @@ from stackinv import _blas, _workers
 from stackinv._native cimport (
     STACKINV_A, STACKINV_INFO, STACKINV_INVERSE, STACKINV_IS_GENERAL, STACKINV_IS_HERMITIAN,
     STACKINV_IS_POSITIVE_DEFINITE, STACKINV_IS_SYMMETRIC, STACKINV_IS_UPPER_TRIANGULAR, STACKINV_RCOND,
-    describe, locate, padded, place, read_matrix, stack, stack_structure, structure_named, write_all, write_matrix,
+    describe, determinants, locate, multiply, padded, place, read_matrix, stack, stack_structure, structure_named,
+    wants_determinant, wants_inverse, write_all, write_matrix,
 )
 
 cdef extern from "kernels.h":
     double stackinv_rcond(double a_norm, double norm, double unit) nogil
+
+cdef extern from "stack.h":
+    void want_determinants(const stack *s, determinants *d) nogil
+    void make_singular(determinants *d, int lane) nogil
+    void write_determinants(const stack *s, Py_ssize_t i, int n, const determinants *d) nogil
 
 cdef extern from "tuning.h":
     const double TURN_SECONDS
@@ -128,32 +134,38 @@ cdef struct Workspace:
     blas_int lwork
 
 
-cdef blas_int invert_matrix(const Routines *r, stack_structure known, blas_int m, Workspace *w) noexcept nogil:
-    """Invert the matrix in the workspace; LAPACK's info."""
+cdef blas_int factor(const Routines *r, stack_structure known, blas_int m, Workspace *w) noexcept nogil:
+    """Factor the matrix in the workspace, unless it is triangular; LAPACK's info."""
     cdef blas_int info = 0
     if known == STACKINV_IS_GENERAL:
         r.getrf(&m, &m, w.a, &w.ld, w.pivots, &info)
-        if info == 0:
-            r.getri(&m, w.a, &w.ld, w.pivots, w.work, &w.lwork, &info)
     elif known == STACKINV_IS_POSITIVE_DEFINITE:
         r.potrf(LOWER, &m, w.a, &w.ld, &info)
-        if info == 0:
-            r.potri(LOWER, &m, w.a, &w.ld, &info)
     elif known == STACKINV_IS_SYMMETRIC:
         r.sytrf(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &w.lwork, &info)
-        if info == 0:
-            r.sytri(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &info)
     elif known == STACKINV_IS_HERMITIAN:
         r.hetrf(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &w.lwork, &info)
-        if info == 0:
-            r.hetri(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &info)
+    return info
+
+
+cdef blas_int invert_factors(const Routines *r, stack_structure known, blas_int m, Workspace *w) noexcept nogil:
+    """Invert the matrix that was factored; LAPACK's info."""
+    cdef blas_int info = 0
+    if known == STACKINV_IS_GENERAL:
+        r.getri(&m, w.a, &w.ld, w.pivots, w.work, &w.lwork, &info)
+    elif known == STACKINV_IS_POSITIVE_DEFINITE:
+        r.potri(LOWER, &m, w.a, &w.ld, &info)
+    elif known == STACKINV_IS_SYMMETRIC:
+        r.sytri(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &info)
+    elif known == STACKINV_IS_HERMITIAN:
+        r.hetri(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &info)
     elif known == STACKINV_IS_UPPER_TRIANGULAR:
         r.trtri(UPPER, NOT_UNIT, &m, w.a, &w.ld, &info)
     return info
 
 
 cdef blas_int workspace_length(const Routines *r, stack_structure known, blas_int m, bint single) noexcept nogil:
-    """Numbers of `work`: what getri, sytrf or hetrf say is best; sytri and hetri need m."""
+    """Numbers of `work`: what getri, sytrf or hetrf say is best; sytri and hetri need m, and determinants 2 m."""
     cdef double best[2]
     cdef blas_int query = -1, info = 0
     best[0] = best[1] = 0
@@ -163,7 +175,7 @@ cdef blas_int workspace_length(const Routines *r, stack_structure known, blas_in
         r.sytrf(LOWER, &m, NULL, &m, NULL, best, &query, &info)
     elif known == STACKINV_IS_HERMITIAN:
         r.hetrf(LOWER, &m, NULL, &m, NULL, best, &query, &info)
-    return max(m, <blas_int> ((<float *> best)[0] if single else best[0]))
+    return max(2 * m, <blas_int> ((<float *> best)[0] if single else best[0]))
 
 
 # Norms are calculated times this, so that sums do not overflow.
@@ -229,36 +241,86 @@ cdef void clear_negative_zeros(number *a, Py_ssize_t m, Py_ssize_t ld) noexcept 
             a[j * ld + i] += 0
 
 
-cdef bint invert_one(
-    const number *_, const stack *s, const Routines *r, Workspace *w, Py_ssize_t i
+cdef number conjugate(number x, bint conjugated) noexcept nogil:
+    if number is floatcomplex or number is doublecomplex:
+        if conjugated:
+            x.imag = -x.imag
+    return x
+
+
+cdef determinants determinant_of(
+    const number *a, const stack *s, int type, number *work, const blas_int *pivots, Py_ssize_t ld
 ) noexcept nogil:
-    """Invert matrix i of the stack; whether it is singular."""
+    """The determinant from the factors, as a product of numbers that are put into `work`."""
+    cdef Py_ssize_t m = s.m, i = 0, n = 0
+    cdef bint odd = False, hermitian = s.structure == STACKINV_IS_HERMITIAN
+    cdef number below
+    cdef determinants d
+    want_determinants(s, &d)
+    while i < m:
+        work[n] = a[i * ld + i]
+        n += 1
+        if s.structure == STACKINV_IS_GENERAL:
+            odd ^= pivots[i] != i + 1
+        elif s.structure == STACKINV_IS_POSITIVE_DEFINITE:      # L times its transpose
+            work[n] = work[n - 1]
+            n += 1
+        elif (s.structure == STACKINV_IS_SYMMETRIC or hermitian) and pivots[i] < 0:     # a block of two by two
+            below = a[i * ld + i + 1]
+            work[n] = work[n - 1] / below * a[(i + 1) * ld + i + 1] - conjugate(below, hermitian)
+            work[n - 1] = below
+            n += 1
+            i += 1
+        i += 1
+    multiply(type, work, <int> n, odd, &d)
+    if hermitian:                           # real but for rounding
+        d.sign[1][0] = d.number[1][0] = 0
+        d.sign[0][0] = -1 if d.sign[0][0] < 0 else 1
+    return d
+
+
+cdef bint calculate_one(
+    const number *_, const stack *s, const Routines *r, int type, Workspace *w, Py_ssize_t i
+) noexcept nogil:
+    """Calculate what is asked of matrix i of the stack; whether it is singular."""
     cdef place at = locate(s, i)
     cdef double *rcond = <double *> at.at[STACKINV_RCOND]
     cdef number *a = <number *> w.a
     cdef Py_ssize_t row = w.ld if s.transposed else 1, column = 1 if s.transposed else w.ld
     cdef double a_norm = 0
+    cdef bint singular
     cdef blas_int info
+    cdef determinants d
 
     read_matrix(s, at.at[STACKINV_A], a, w.ld)
     complete(a, s.m, w.ld, s.structure)
     if rcond:
         a_norm = norm1(a, s.m, row, column)
 
-    info = invert_matrix(r, s.structure, s.m, w)
+    info = factor(r, s.structure, s.m, w)
+    make_singular(&d, 0)
+    if info == 0 and wants_determinant(s):
+        d = determinant_of(a, s, type, <number *> w.work, w.pivots, w.ld)
+    if info == 0 and wants_inverse(s):
+        info = invert_factors(r, s.structure, s.m, w)
 
-    if info and has_nan(a, s.m, w.ld):      # some routines return info > 0 for NaN, which does not count as singular
-        if rcond:
-            rcond[0] = NAN
-        write_all(s, at.at[STACKINV_INVERSE], NAN)
-        return False
-    if info:
-        if at.at[STACKINV_INFO]:
+    if info:                                # for some routines also with NaN, which does not count as singular
+        singular = not has_nan(a, s.m, w.ld)
+        make_singular(&d, 0)
+        if not singular:
+            d.sign[0][0] = d.sign[1][0] = d.logarithm[0] = d.number[0][0] = d.number[1][0] = NAN
+        elif at.at[STACKINV_INFO]:
             (<int *> at.at[STACKINV_INFO])[0] = <int> info
         if rcond:
-            rcond[0] = 0
-        write_all(s, at.at[STACKINV_INVERSE], NAN)
-        return True
+            rcond[0] = 0 if singular else NAN
+        write_determinants(s, i, 1, &d)
+        if wants_inverse(s):
+            write_all(s, at.at[STACKINV_INVERSE], NAN)
+        return singular
+
+    write_determinants(s, i, 1, &d)
+    if not wants_inverse(s):
+        return False
 
     complete(a, s.m, w.ld, s.structure)
     clear_negative_zeros(a, s.m, w.ld)
@@ -268,13 +330,14 @@ cdef bint invert_one(
     return False
 
 
-cdef Py_ssize_t invert_range(
-    const number *tag, const stack *s, const Routines *r, Workspace *w, Py_ssize_t first, Py_ssize_t last, int threads
+cdef Py_ssize_t calculate_range(
+    const number *tag, const stack *s, const Routines *r, int type, Workspace *w, Py_ssize_t first, Py_ssize_t last,
+    int threads
 ) noexcept nogil:
-    """Invert matrices first to last - 1, each thread in its workspace; how many of them are singular."""
+    """Calculate with matrices first to last - 1, each thread in its workspace; how many of them are singular."""
     cdef Py_ssize_t i, singular = 0
     for i in prange(first, last, schedule="dynamic", num_threads=threads):
-        singular += invert_one(tag, s, r, &w[threadid()], i)
+        singular += calculate_one(tag, s, r, type, &w[threadid()], i)
     return singular
 
 
@@ -305,7 +368,7 @@ cdef void *allocate(
 cdef Py_ssize_t run(
     const number *tag, const stack *s, int type, Py_ssize_t n, int threads, object callback
 ) except -1:
-    """Invert all matrices, as many at a time as take a turn, by the time that those before took."""
+    """Calculate with all matrices, as many at a time as take a turn, by the time that those before took."""
     cdef const Routines *r = &ROUTINES[type]
     cdef Py_ssize_t first = 0, last, chunk = threads, singular = 0
     cdef Workspace *w = <Workspace *> malloc(threads * sizeof(Workspace))
@@ -319,7 +382,7 @@ cdef Py_ssize_t run(
             last = min(n, first + chunk)
             start = time.perf_counter()
             with nogil:
-                singular += invert_range(tag, s, r, w, first, last, threads)
+                singular += calculate_range(tag, s, r, type, w, first, last, threads)
             turns = TURN_SECONDS / max(1e-6, time.perf_counter() - start)
             chunk = max(<Py_ssize_t> threads, <Py_ssize_t> (chunk * min(turns, 8.0)))
             first = last
@@ -378,16 +441,13 @@ cdef void unpin(object token) except *:
         raise interruption
 
 
-def invert(
-    cnp.ndarray a not None, cnp.ndarray out not None, cnp.ndarray info, cnp.ndarray rcond,
-    calculation, structure, workers, callback,
-):
-    """As `_native.invert`, for matrices that are not diagonal."""
+def calculate(cnp.ndarray a not None, outputs, calculation, structure, workers, callback):
+    """As `_native.calculate`, for matrices of which more counts than the diagonal."""
     cdef stack s
     cdef int type = "fdFD".index(calculation), threads = 1
     cdef Py_ssize_t n
     cdef bint pinned
-    describe(&s, a, out, info, rcond, type, structure_named(structure))
+    describe(&s, a, outputs[0], outputs[1:], type, structure_named(structure))
     n = s.n
     if s.m >= least_shared_m and n * estimate_seconds(s.m, type >= 2) > least_shared_seconds:
         threads = min(_workers.resolve(None) if workers is None else workers, _workers.available_cpus())

@@ -4,8 +4,15 @@
 cimport numpy as cnp
 
 cdef extern from "kernels.h":
+    struct determinants:
+        bint logarithms
+        bint numbers
+        double sign[2][16]          # STACKINV_MOST_LANES
+        double logarithm[16]
+        double number[2][16]
     struct kernels:
         int lanes
+        void (*multiply)(const void *numbers, int m, int n, bint odd, determinants *d) noexcept nogil
     struct build:
         const char *name
         const char *features
@@ -35,6 +42,9 @@ cdef extern from "stackinv.h":
         STACKINV_INVERSE
         STACKINV_INFO
         STACKINV_RCOND
+        STACKINV_SIGN
+        STACKINV_LOGARITHM
+        STACKINV_DETERMINANT
         STACKINV_ARRAYS
     struct layout:
         bint single
@@ -45,15 +55,17 @@ cdef extern from "stackinv.h":
         bint transposed
         Py_ssize_t n
         int m
-        char *at[4]                 # STACKINV_ARRAYS
+        char *at[7]                 # STACKINV_ARRAYS
     void stackinv_describe(
         stack *s, stack_type, stack_structure, int m, layout a, layout inverse, char *const *at
     ) noexcept nogil
     void stackinv_add_axis(stack *s, Py_ssize_t length, const Py_ssize_t *strides) noexcept nogil
 
 cdef extern from "stack.h":
+    bint wants_inverse(const stack *s) noexcept nogil
+    bint wants_determinant(const stack *s) noexcept nogil
     struct place:
-        char *at[4]                 # STACKINV_ARRAYS
+        char *at[7]                 # STACKINV_ARRAYS
     place locate(const stack *s, Py_ssize_t i) noexcept nogil
     void read_matrix(const stack *s, const char *at, void *to, Py_ssize_t ld) noexcept nogil
     void write_matrix(const stack *s, char *at, const void *source, Py_ssize_t ld) noexcept nogil
@@ -87,5 +99,6 @@ cdef extern from "stackinv.h":
 
 cdef stack_structure structure_named(object name) except *
 cdef int describe(
-    stack *s, cnp.ndarray a, cnp.ndarray out, cnp.ndarray info, cnp.ndarray rcond, int number, stack_structure known
+    stack *s, cnp.ndarray a, cnp.ndarray inverse, tuple others, int number, stack_structure known
 ) except -1
+cdef void multiply(int type, const void *numbers, int m, bint odd, determinants *d) noexcept nogil

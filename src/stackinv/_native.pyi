@@ -2,7 +2,6 @@
 from collections.abc import Callable
 from typing import Any, SupportsIndex
 
-import numpy as np
 import numpy.typing as npt
 
 version: str
@@ -17,11 +16,10 @@ def use_engine(name: str | None) -> None: ...
 def override_sharing(least_seconds: float) -> float: ...
 def override_turn(seconds: float) -> float: ...
 def invert_small(a: object, structure: str) -> npt.NDArray[Any] | None: ...
-def invert(
+def determinants_small(a: object, structure: str, logarithm: bool) -> list[Any] | None: ...
+def calculate(
     a: npt.NDArray[Any],
-    out: npt.NDArray[Any],
-    info: npt.NDArray[np.intc] | None,
-    rcond: npt.NDArray[np.float64] | None,
+    outputs: tuple[npt.NDArray[Any] | None, ...],
     calculation: str,
     structure: str,
     workers: SupportsIndex | None,

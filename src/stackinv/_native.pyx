@@ -53,45 +53,74 @@ cdef layout layout_of(cnp.ndarray array, int ndim) noexcept:
     return its
 
 
+cdef int type_of_output(int array, int number) noexcept:
+    """Of what is calculated for each matrix."""
+    if array == STACKINV_INFO:
+        return cnp.NPY_INT
+    if (array == STACKINV_SIGN or array == STACKINV_DETERMINANT) and number >= 2:
+        return cnp.NPY_CDOUBLE
+    return cnp.NPY_DOUBLE
+
+
 cdef int describe(
-    stack *s, cnp.ndarray a, cnp.ndarray out, cnp.ndarray info, cnp.ndarray rcond, int number, stack_structure known
+    stack *s, cnp.ndarray a, cnp.ndarray inverse, tuple others, int number, stack_structure known
 ) except -1:
-    """Fill in the stack. The last look at arrays that other threads may change."""
-    cdef int ndim = cnp.PyArray_NDIM(a), d
-    cdef char *at[4]                # STACKINV_ARRAYS
-    cdef Py_ssize_t strides[4]
+    """Fill in the stack. The last look at arrays that other threads may change.
+
+    `inverse` may be None, and so may each of the others, in the order of `enum array`, or all of them.
+    """
+    cdef int ndim = cnp.PyArray_NDIM(a), d, k, arrays = STACKINV_INFO if others is None else STACKINV_ARRAYS
+    cdef char *at[7]                # STACKINV_ARRAYS
+    cdef Py_ssize_t strides[7]
     cdef Py_ssize_t m
-    if (
-        ndim < 2 or cnp.PyArray_DIM(a, ndim - 1) != cnp.PyArray_DIM(a, ndim - 2) or cnp.PyArray_DIM(a, ndim - 1) == 0
-        or not begins_as(out, a, ndim) or not begins_as(info, a, ndim - 2) or not begins_as(rcond, a, ndim - 2)
-        or not is_of(a, number >= 2) or not is_of(out, number >= 2)
-    ):
-        raise RuntimeError("an array changed its shape or type while it was to be inverted")
+    cdef cnp.ndarray array
+    cdef bint same = (
+        ndim >= 2 and cnp.PyArray_DIM(a, ndim - 1) == cnp.PyArray_DIM(a, ndim - 2) and cnp.PyArray_DIM(a, ndim - 1) > 0
+        and begins_as(inverse, a, ndim) and is_of(a, number >= 2) and (inverse is None or is_of(inverse, number >= 2))
+    )
+    at[STACKINV_A] = cnp.PyArray_BYTES(a)
+    at[STACKINV_INVERSE] = NULL if inverse is None else cnp.PyArray_BYTES(inverse)
+    for k in range(STACKINV_INFO, STACKINV_ARRAYS):
+        at[k] = NULL
+        strides[k] = 0
+    for k in range(STACKINV_INFO, arrays):
+        array = others[k - STACKINV_INFO]
+        if array is not None:
+            same &= begins_as(array, a, ndim - 2) and cnp.PyArray_TYPE(array) == type_of_output(k, number)
+            at[k] = cnp.PyArray_BYTES(array)
+    if not same:
+        raise RuntimeError("an array changed its shape or type while its matrices were calculated with")
     m = cnp.PyArray_DIM(a, ndim - 1)
     if <int> m != m:
         raise ValueError(f"matrices of order {m} are too large for a C int")
-    at[STACKINV_A], at[STACKINV_INVERSE] = cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(out)
-    at[STACKINV_INFO] = NULL if info is None else cnp.PyArray_BYTES(info)
-    at[STACKINV_RCOND] = NULL if rcond is None else cnp.PyArray_BYTES(rcond)
-    stackinv_describe(s, <stack_type> number, known, <int> m, layout_of(a, ndim), layout_of(out, ndim), at)
+    stackinv_describe(
+        s, <stack_type> number, known, <int> m,
+        layout_of(a, ndim), layout_of(a if inverse is None else inverse, ndim), at,
+    )
     for d in range(ndim - 2):
-        strides[STACKINV_A], strides[STACKINV_INVERSE] = cnp.PyArray_STRIDE(a, d), cnp.PyArray_STRIDE(out, d)
-        strides[STACKINV_INFO] = 0 if info is None else cnp.PyArray_STRIDE(info, d)
-        strides[STACKINV_RCOND] = 0 if rcond is None else cnp.PyArray_STRIDE(rcond, d)
+        strides[STACKINV_A] = cnp.PyArray_STRIDE(a, d)
+        strides[STACKINV_INVERSE] = 0 if inverse is None else cnp.PyArray_STRIDE(inverse, d)
+        for k in range(STACKINV_INFO, arrays):
+            array = others[k - STACKINV_INFO]
+            strides[k] = 0 if array is None else cnp.PyArray_STRIDE(array, d)
         stackinv_add_axis(s, cnp.PyArray_DIM(a, d), strides)
     return 0
 
 
-def invert(
-    cnp.ndarray a not None, cnp.ndarray out not None, cnp.ndarray info, cnp.ndarray rcond,
-    calculation, structure, workers, callback,
-):
-    """Invert the stack `a` into `out`; how many of its matrices are singular, or -1: that is for LAPACK.
+cdef void multiply(int type, const void *numbers, int m, bint odd, determinants *d) noexcept nogil:
+    """The determinant that is the product of m numbers, for the LAPACK engine."""
+    stackinv_settings.build.kernels[type].multiply(numbers, m, 1, odd, d)
 
-    `a` and `out` have shape (..., M, M), M > 0, at least one matrix, and any strides; they are real or complex as the
-    calculation is, of either precision, aligned and of native byte order. They may be the same memory.
-    What `structure` says of the matrices is not checked; of symmetric ones the lower triangle is read.
-    `info` (C int, zeros) and `rcond` (double) have the shape of the stack; either may be None.
+
+def calculate(cnp.ndarray a not None, outputs, calculation, structure, workers, callback):
+    """Calculate what is asked of the stack `a`; how many of its matrices are singular, or -1: that is for LAPACK.
+
+    `a` has shape (..., M, M), M > 0, at least one matrix, and any strides; it is real or complex as the calculation is,
+    of either precision, aligned and of native byte order. What `structure` says of the matrices is not checked; of
+    symmetric ones the lower triangle is read. The outputs, each of which may be None, are those of
+    `_engines.Outputs`: the inverses, as `a` and maybe in the same memory; and of the shape of the stack: info (C int,
+    zeros), rcond (double, only with the inverses), and the signs of determinants, their logarithms, and determinants
+    (double; signs and determinants of complex matrices complex).
     """
     cdef stack s
     cdef call *c
@@ -99,7 +128,7 @@ def invert(
     cdef int threads = 1
     cdef Py_ssize_t told = 0, singular
     cdef bint more = True
-    describe(&s, a, out, info, rcond, TYPES.index(calculation), structure_named(structure))
+    describe(&s, a, outputs[0], outputs[1:], TYPES.index(calculation), structure_named(structure))
     how = stackinv_choose(&s)
     if how.engine == STACKINV_LAPACK:
         return -1
@@ -159,8 +188,44 @@ def invert_small(a, structure):
     if m != cnp.PyArray_DIM(array, ndim - 2) or not cnp.PyArray_ISBEHAVED_RO(array):
         return None
     result = cnp.PyArray_EMPTY(ndim, cnp.PyArray_DIMS(array), typenum, 0)
-    describe(&s, array, result, None, None, number, known)
+    describe(&s, array, result, None, number, known)
     return None if stackinv_invert_few(&s) else result
+
+
+def determinants_small(a, structure, logarithm):
+    """Signs and logarithms, or determinants, of few matrices of low order and double precision, or None.
+
+    As `invert_small`. A list of one or two arrays, or of scalars if `a` is one matrix.
+    """
+    cdef stack s
+    cdef cnp.ndarray array, sign, second = None
+    cdef int typenum, ndim
+    cdef bint is_complex
+    cdef stack_structure known = structure_named(structure)
+    if not cnp.PyArray_CheckExact(a):
+        return None
+    array = a
+    ndim = cnp.PyArray_NDIM(array)
+    typenum = cnp.PyArray_TYPE(array)
+    is_complex = typenum == cnp.NPY_CDOUBLE
+    if (
+        ndim < 2 or not 0 < cnp.PyArray_SIZE(array) <= MOST_SMALL or stackinv_settings.engine == STACKINV_LAPACK
+        or cnp.PyArray_DIM(array, ndim - 1) != cnp.PyArray_DIM(array, ndim - 2)
+        or not (typenum == cnp.NPY_DOUBLE or is_complex) or not cnp.PyArray_ISBEHAVED_RO(array)
+    ):
+        return None
+    sign = cnp.PyArray_EMPTY(ndim - 2, cnp.PyArray_DIMS(array), typenum, 0)
+    if logarithm:
+        second = cnp.PyArray_EMPTY(ndim - 2, cnp.PyArray_DIMS(array), cnp.NPY_DOUBLE, 0)
+    describe(
+        &s, array, None,
+        (None, None, sign, second, None) if logarithm else (None, None, None, None, sign),
+        3 if is_complex else 1, known,
+    )
+    singular = stackinv_invert_few(&s)
+    if singular < 0 or (singular and known == STACKINV_IS_POSITIVE_DEFINITE):     # whose error is to name it
+        return None
+    return [sign[()], second[()]] if logarithm else [sign[()]]
 
 
 def builds():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`numpy.linalg.inv` replaced by `stackinv.inv`, for those who cannot or would rather not change the call.
+"""NumPy's functions replaced by those of stackinv, for those who cannot or would rather not change the call.
 
-And for arrays of other classes, which are made for NumPy's function and know nothing of another.
+And for arrays of other classes, which are made for NumPy's functions and know nothing of others.
 """
 
 import inspect
@@ -18,78 +18,95 @@ import stackinv
 
 _lock = threading.RLock()
 _holders: set["_Patch"] = set()
-_calls: set[object] = set()  # of `call_numpys` now
-_calculation: ContextVar[Callable[[Any], Any] | None] = ContextVar("_calculation", default=None)
-# NumPy's function, and another with its code. After a reload of numpy.linalg there is one more.
-_numpys: dict[FunctionType, FunctionType] = {}
+_calls: dict[object, str] = {}  # of `call_numpys` now, and which function
+_calculation: ContextVar[tuple[str, Callable[[Any], Any]] | None] = ContextVar("_calculation", default=None)
+# By name NumPy's function, and another with its code. After a reload of numpy.linalg there is one more.
+_numpys: dict[str, dict[FunctionType, FunctionType]] = {"inv": {}, "det": {}, "slogdet": {}}
+NAMES = tuple(_numpys)
 
 
-def inv(a: Any) -> Any:  # what NumPy's function does while its code is exchanged, with NumPy's name and signature
-    return _stackinv._patch.calculate(a)  # type: ignore[name-defined]  # noqa: F821  # a name that _exchange gives it
+# What NumPy's functions do while their code is exchanged, with NumPy's names and signatures; `_stackinv` is a name that
+# _exchange gives them.
+def inv(a: Any) -> Any:
+    return _stackinv._patch.calculate("inv", a)  # type: ignore[name-defined]  # noqa: F821
 
 
-def calculate(a: Any) -> Any:
-    """The inverse of `a`, whose class has been asked, by whatever it is now and here that calculates."""
-    calculation = _calculation.get()
-    if calculation is not None:
-        token = _calculation.set(None)  # it is for `a` alone, and not for what callbacks invert
+def det(a: Any) -> Any:
+    return _stackinv._patch.calculate("det", a)  # type: ignore[name-defined]  # noqa: F821
+
+
+def slogdet(a: Any) -> Any:
+    return _stackinv._patch.calculate("slogdet", a)  # type: ignore[name-defined]  # noqa: F821
+
+
+_CODE = {"inv": inv.__code__, "det": det.__code__, "slogdet": slogdet.__code__}
+
+
+def calculate(name: str, a: Any) -> Any:
+    """What the function of this name makes of `a`, whose class has been asked, by whatever it is now and here."""
+    of, calculation = _calculation.get() or (None, None)
+    if calculation is not None and of == name:
+        token = _calculation.set(None)  # it is for `a` alone, and not for what callbacks calculate
         try:
-            return _wrapped(calculation, a)
+            return _wrapped(name, calculation, a)
         finally:
             _calculation.reset(token)
-    return _wrapped(stackinv.inv, a) if _holders else next(reversed(_numpys.values()))(a)
+    if any(name in holder.names for holder in list(_holders)):
+        return _wrapped(name, getattr(stackinv, name), a)
+    return next(reversed(_numpys[name].values()))(a)
 
 
-def _wrapped(function: Callable[[Any], Any], a: Any) -> Any:
+def _wrapped(name: str, function: Callable[[Any], Any], a: Any) -> Any:
     if not stackinv._arguments.is_foreign(a):
         return function(a)
-    inverse = function(np.asarray(a))  # its class would be asked again
-    wrap = getattr(a, "__array_wrap__", None)
-    return inverse if wrap is None else wrap(inverse)
+    result = function(np.asarray(a))  # its class would be asked again
+    wrap = getattr(a, "__array_wrap__", None) if name == "inv" else None  # as NumPy's functions do
+    return result if wrap is None else wrap(result)
 
 
-def call_numpys(a: Any, calculation: Callable[[Any], Any]) -> Any:
-    """`numpy.linalg.inv(a)`, which asks the class of `a`, with this in place of what it calculates in this thread."""
+def call_numpys(name: str, a: Any, calculation: Callable[[Any], Any]) -> Any:
+    """NumPy's function of `a`, which asks the class of `a`, with this in place of what it calculates in this thread."""
     call = object()
-    function = _find()
-    token = _calculation.set(calculation)
+    function = _find(name)
+    token = _calculation.set((name, calculation))
     try:
         with _lock:
-            _calls.add(call)
-            _exchange(function)
-        return np.linalg.inv(a)
+            _calls[call] = name
+            _exchange(name, function)
+        return getattr(np.linalg, name)(a)
     finally:
         _calculation.reset(token)
         with _lock:
-            if call in _calls:
-                _calls.remove(call)
+            if _calls.pop(call, None):
                 _apply()
 
 
-def _find() -> FunctionType:
+def _find(name: str) -> FunctionType:
     """NumPy's function behind the one that asks other libraries' arrays first.
 
     Its code is exchanged and nothing else, so that every name bound to the function follows, also in modules that
     imported it long ago, and it stays the same object with the same docstring and signature to those who pickle,
     dispatch on or compile it.
     """
-    function = inspect.unwrap(np.linalg.inv)
+    function = inspect.unwrap(getattr(np.linalg, name))
     if not isinstance(function, FunctionType) or not function.__globals__["__name__"].startswith("numpy.linalg"):
-        raise RuntimeError(f"numpy.linalg.inv is {function!r} and not NumPy's own, so that it cannot be replaced")
+        raise RuntimeError(f"numpy.linalg.{name} is {function!r} and not NumPy's own, so that it cannot be replaced")
     return function
 
 
-def _exchange(function: FunctionType) -> None:
+def _exchange(name: str, function: FunctionType) -> None:
     """Get to know the function, with the lock held: its code is NumPy's, or known already."""
-    if function not in _numpys:
+    if function not in _numpys[name]:
         function.__globals__["_stackinv"] = stackinv  # where its code finds it without an import, at exit too
-        _numpys[function] = FunctionType(function.__code__, function.__globals__, function.__name__)
+        _numpys[name][function] = FunctionType(function.__code__, function.__globals__, function.__name__)
     _apply()
 
 
 def _apply() -> None:
-    for function, numpys in list(_numpys.items()):
-        function.__code__ = (inv if _holders or _calls else numpys).__code__
+    held = {name for holder in _holders for name in holder.names} | set(_calls.values())
+    for name, functions in _numpys.items():
+        for function, numpys in list(functions.items()):
+            function.__code__ = _CODE[name] if name in held else numpys.__code__
 
 
 def _after_fork_in_child() -> None:
@@ -107,12 +124,14 @@ if hasattr(os, "register_at_fork"):
 class _Patch:
     """What `patch_numpy` returns: with it, the patch ends with the block."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: tuple[str, ...]) -> None:
         self._depth = 0
-        function = _find()
+        self.names = names
+        functions = [_find(name) for name in names]
         with _lock:
             _holders.add(self)
-            _exchange(function)
+            for name, function in zip(names, functions, strict=True):
+                _exchange(name, function)
 
     def __enter__(self) -> None:
         with _lock:
@@ -128,13 +147,18 @@ class _Patch:
                 _apply()
 
 
-def patch_numpy() -> _Patch:
-    """Make `numpy.linalg.inv`, and what NumPy builds on it, calculate by `stackinv.inv`.
+def patch_numpy(*names: str) -> _Patch:
+    """Make `numpy.linalg.inv`, `det` and `slogdet`, and what NumPy builds on them, calculate by those of stackinv.
 
     As a statement, until `unpatch_numpy`; in a ``with`` statement, for its block, which may stand within others. It
     holds for all threads of the process, and for every name that `numpy.linalg.inv` has been given by
     ``from numpy.linalg import inv``, whenever that was. `numpy.linalg.tensorinv`, `numpy.linalg.matrix_power` with
     negative exponents and ``numpy.matrix.I`` call it.
+
+    Parameters
+    ----------
+    *names : {"inv", "det", "slogdet"}
+        Those functions only. By default all of them.
 
     Returns
     -------
@@ -143,12 +167,15 @@ def patch_numpy() -> _Patch:
 
     Raises
     ------
+    ValueError
+        If there is no such function here.
     RuntimeError
-        If something else has replaced `numpy.linalg.inv` already.
+        If something else has replaced one of them already.
 
     See Also
     --------
     unpatch_numpy : Undo it.
+    is_patched : Whether one is replaced now.
 
     Notes
     -----
@@ -166,11 +193,44 @@ def patch_numpy() -> _Patch:
     array([[-2. ,  1. ],
            [ 1.5, -0.5]])
     """
-    return _Patch()
+    for name in names:
+        if name not in NAMES:
+            raise ValueError(f"patch_numpy has {', '.join(map(repr, NAMES))}, not {name!r}")
+    return _Patch(names or NAMES)
+
+
+def is_patched(name: str = "inv") -> bool:
+    """Whether a function of `numpy.linalg` calculates by stackinv now.
+
+    Parameters
+    ----------
+    name : {"inv", "det", "slogdet"}, optional
+        Which one.
+
+    Returns
+    -------
+    bool
+        True after `patch_numpy`, within its block, or in a program of ``stackinv run`` from the first call on.
+
+    See Also
+    --------
+    patch_numpy : What makes it so.
+
+    Examples
+    --------
+    >>> import stackinv
+    >>> with stackinv.patch_numpy("inv"):
+    ...     stackinv.is_patched(), stackinv.is_patched("det")
+    (True, False)
+    """
+    if name not in NAMES:
+        raise ValueError(f"patch_numpy has {', '.join(map(repr, NAMES))}, not {name!r}")
+    with _lock:
+        return any(name in holder.names for holder in _holders)
 
 
 def unpatch_numpy() -> None:
-    """Give `numpy.linalg.inv` back to NumPy at once, however often `patch_numpy` was called.
+    """Give NumPy its functions back at once, however often `patch_numpy` was called.
 
     Harmless if it was not called at all. Blocks of ``with patch_numpy():`` that are still running go on with NumPy.
 

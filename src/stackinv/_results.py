@@ -85,11 +85,37 @@ def singular(*arguments: Any) -> SingularMatrixError:
     return _singular_error(np.linalg.LinAlgError)(*arguments)
 
 
+def singular_ones(info: npt.NDArray[np.intc], structure: str) -> SingularMatrixError:
+    """The error about the matrices whose info is not 0."""
+    indices = np.nonzero(info) if info.ndim else ()
+    return singular(indices, info.size, int(info[indices].flat[0]) if structure == "pos" else None)
+
+
 @functools.cache
 def _singular_error(base: type[Exception]) -> type[SingularMatrixError]:
     if issubclass(SingularMatrixError, base):
         return SingularMatrixError
     return type("SingularMatrixError", (SingularMatrixError, base), {"__module__": "stackinv"})
+
+
+class InvSlogdetResult(NamedTuple):
+    """What `inv_slogdet` returns.
+
+    A named tuple: ``inverse, sign, logabsdet = inv_slogdet(a)``.
+
+    Parameters
+    ----------
+    inverse : ndarray, shape (..., M, M)
+        The inverses; those of singular matrices are NaN.
+    sign : ndarray, shape (...)
+        The determinants' signs, or complex numbers of modulus 1; 0 for a singular matrix.
+    logabsdet : ndarray, shape (...)
+        The natural logarithms of the determinants' moduli; -inf for a singular matrix.
+    """
+
+    inverse: Any
+    sign: Any
+    logabsdet: Any
 
 
 class InvExResult(NamedTuple):

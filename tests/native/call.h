@@ -87,7 +87,8 @@ struct given {
     struct layout a, inverse;
     ptrdiff_t a_step, inverse_step;
     int threads;
-    int garbage; /* what is in the workspace before */
+    int garbage;              /* what is in the workspace before */
+    double *sign, *logarithm; /* of determinants, if they are asked for; signs two numbers each */
 };
 
 /* The workspace of each thread is full of garbage. */
@@ -97,11 +98,12 @@ static void scribble(struct call *call, int garbage)
         memset(call->slots + k * call->per_slot, garbage, call->plan.own);
 }
 
-/* As the loop does for Python; how many are singular. Turns are as short as can be. */
+/* As the loop does for Python, with or without inverses; how many are singular. Turns are as short as can be. */
 static ptrdiff_t invert(const struct given *g, char *a, char *inverse, int *info, double *rcond)
 {
-    char *const at[STACKINV_ARRAYS] = {a, inverse, (char *)info, (char *)rcond};
-    const ptrdiff_t strides[STACKINV_ARRAYS] = {g->a_step, g->inverse_step, sizeof *info, sizeof *rcond};
+    char *const at[STACKINV_ARRAYS] = {a, inverse, (char *)info, (char *)rcond, (char *)g->sign, (char *)g->logarithm};
+    const ptrdiff_t strides[STACKINV_ARRAYS] = {g->a_step,     g->inverse_step,     sizeof *info,
+                                                sizeof *rcond, 2 * sizeof *g->sign, sizeof *g->logarithm};
     struct stack s;
     stackinv_settings.engine = g->engine;
     stackinv_settings.turn_seconds = stackinv_settings.least_shared_seconds = 0;

@@ -6,7 +6,9 @@
        check FIRST_M LAST_M STEP THREADS [fences] */
 #include "call.h"
 
+#include <complex.h>
 #include <math.h>
+#include <string.h>
 
 enum arrangement { BY_ROWS, BY_COLUMNS, PADDED_ROWS, SPACED, ROWS_BACKWARDS, BACKWARDS, ACROSS, ARRANGEMENTS };
 
@@ -108,18 +110,69 @@ static bool is_read(enum structure structure, int i, int j, int part)
     }
 }
 
+enum { MOST_N = 4 * STACKINV_MOST_LANES };
+
+/* The logarithm of the determinant of matrix k, by elimination in place; the last ones are remembered. */
+static double complex logarithm_of(enum structure structure, int m, bool is_complex, ptrdiff_t k)
+{
+    static double complex known[MOST_N];
+    static struct {
+        int structure, m, is_complex;
+        bool known[MOST_N];
+    } of;
+    if (of.structure != (int)structure || of.m != m || of.is_complex != is_complex) {
+        memset(&of, 0, sizeof of);
+        of.structure = structure, of.m = m, of.is_complex = is_complex;
+    }
+    if (of.known[k])
+        return known[k];
+    double complex *a = malloc(sizeof *a * m * m), logarithm = 0;
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < m; j++)
+            a[i * m + j] = number(structure, m, i, j, 0, k) + (is_complex ? I * number(structure, m, i, j, 1, k) : 0);
+    for (int c = 0; c < m; c++) {
+        int pivot = c;
+        for (int i = c + 1; i < m; i++)
+            if (cabs(a[i * m + c]) > cabs(a[pivot * m + c]))
+                pivot = i;
+        for (int j = 0; j < m && pivot != c; j++) {
+            const double complex x = a[c * m + j];
+            a[c * m + j] = a[pivot * m + j];
+            a[pivot * m + j] = x;
+        }
+        logarithm += clog(a[c * m + c]) + (pivot != c ? I * M_PI : 0);
+        for (int i = c + 1; i < m; i++) {
+            const double complex l = a[i * m + c] / a[c * m + c];
+            for (int j = c + 1; j < m; j++)
+                a[i * m + j] -= l * a[c * m + j];
+        }
+    }
+    free(a);
+    of.known[k] = true;
+    return known[k] = logarithm;
+}
+
+/* How far a determinant is from it, in its logarithm and its sign. */
+static double determinant_error(const struct given *g, ptrdiff_t k)
+{
+    const int parts = parts_of(g->type);
+    const double complex expected = logarithm_of(g->structure, g->m, parts == 2, k);
+    const double complex sign = g->sign[2 * k] + (parts == 2 ? I * g->sign[2 * k + 1] : 0);
+    return fabs(g->logarithm[k] - creal(expected)) / g->m + cabs(sign - cexp(I * cimag(expected))) / g->m;
+}
+
 /* The largest element of A X - I in some of its rows, infinite if any is NaN. */
 static double residual(const struct given *g, const struct held *x, ptrdiff_t k)
 {
-    const int m = g->m, complex = parts_of(g->type) - 1;
+    const int m = g->m, is_complex = parts_of(g->type) - 1;
     double worst = 0;
     for (int i = 0; i < m; i += 1 + m / 4)
         for (int j = 0; j < m; j++) {
             double re = -(i == j), im = 0;
             for (int l = 0; l < m; l++) {
                 const double ar = number(g->structure, m, i, l, 0, k);
-                const double ai = complex ? number(g->structure, m, i, l, 1, k) : 0;
-                const double xr = get(x, k, l, j, 0), xi = complex ? get(x, k, l, j, 1) : 0;
+                const double ai = is_complex ? number(g->structure, m, i, l, 1, k) : 0;
+                const double xr = get(x, k, l, j, 0), xi = is_complex ? get(x, k, l, j, 1) : 0;
                 re += ar * xr - ai * xi;
                 im += ar * xi + ai * xr;
             }
@@ -132,6 +185,22 @@ static double residual(const struct given *g, const struct held *x, ptrdiff_t k)
 
 static int failures;
 
+/* Whether the determinants without the inverses are those with them, to the bit. */
+static bool same_without_inverse(struct given g, char *a)
+{
+    double *sign = calloc(2 * g.n, sizeof *sign), *logarithm = malloc(g.n * sizeof *logarithm);
+    double *with_sign = g.sign, *with_logarithm = g.logarithm;
+    bool same = true;
+    g.sign = sign, g.logarithm = logarithm;
+    invert(&g, a, NULL, NULL, NULL);
+    for (ptrdiff_t k = 0; k < g.n; k++)
+        same = same && sign[2 * k] == with_sign[2 * k] && logarithm[k] == with_logarithm[k] &&
+               (parts_of(g.type) == 1 || sign[2 * k + 1] == with_sign[2 * k + 1]);
+    free(sign);
+    free(logarithm);
+    return same;
+}
+
 static void check(struct given g, enum arrangement how, bool a_single, bool inverse_single)
 {
     const double tolerance = a_single || inverse_single || is_single(g.type) ? 1e-4 : 1e-12;
@@ -139,6 +208,7 @@ static void check(struct given g, enum arrangement how, bool a_single, bool inve
     struct held a = hold(g.n, g.m, parts, a_single, how), x = hold(g.n, g.m, parts, inverse_single, how);
     int *info = malloc(g.n * sizeof *info);
     double *rcond = malloc(g.n * sizeof *rcond);
+    double *sign = malloc(2 * g.n * sizeof *sign), *logarithm = malloc(g.n * sizeof *logarithm);
     for (ptrdiff_t k = 0; k < g.n; k++)
         for (int i = 0; i < g.m; i++)
             for (int j = 0; j < g.m; j++)
@@ -147,10 +217,12 @@ static void check(struct given g, enum arrangement how, bool a_single, bool inve
                         is_read(g.structure, i, j, part) ? number(g.structure, g.m, i, j, part, k) : NAN);
     g.a = a.layout, g.a_step = a.step;
     g.inverse = x.layout, g.inverse_step = x.step;
+    g.sign = sign, g.logarithm = logarithm;
     const ptrdiff_t singular = invert(&g, a.origin, x.origin, info, rcond);
+    const bool same = same_without_inverse(g, a.origin);
     for (ptrdiff_t k = 0; k < g.n; k++) {
-        const double error = residual(&g, &x, k);
-        if (singular || info[k] || !(error < tolerance) || !(rcond[k] > 1e-4 && rcond[k] < 1.01)) {
+        const double error = residual(&g, &x, k) + determinant_error(&g, k);
+        if (singular || info[k] || !same || !(error < tolerance) || !(rcond[k] > 1e-4 && rcond[k] < 1.01)) {
             failures++;
             printf("%s, structure %d, type %d, M = %d, arrangement %d, single %d %d, matrix %td of %td: info %d, error "
                    "%g, rcond %g\n",
@@ -160,6 +232,8 @@ static void check(struct given g, enum arrangement how, bool a_single, bool inve
     }
     free(info);
     free(rcond);
+    free(sign);
+    free(logarithm);
     give_pieces(a.memory);
     give_pieces(x.memory);
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How much goes through `inv` in a program that `stackinv run --report` runs, in all its processes.
+"""How much goes through stackinv in a program that `stackinv run --report` runs, in all its processes.
 
 Each process counts in a file of its own, mapped into memory, so that what it has counted is not lost however it ends.
 The command that started the program adds all up. None of NumPy is needed for that.
@@ -19,10 +19,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_FIELDS = 4  # M, calls, matrices, nanoseconds
+_FIELDS = 5  # which of _KINDS, M, calls, matrices, nanoseconds
 _ROWS = 1024
 _OTHERS = sys.maxsize  # the M of the last row, if there are more orders than rows
 _ALL = -1
+# Of functions, and what is said of the matrices that went through them.
+_KINDS = {
+    ("inv", "inv_ex", "inv_slogdet"): "matrices inverted",
+    ("det",): "determinants of matrices",
+    ("slogdet",): "logarithms of determinants of matrices",
+}
 
 _directory = os.environ.get("STACKINV_REPORT")  # read now: the program may change its environment
 
@@ -35,9 +41,9 @@ class _Counts:
 
     def begin(self) -> None:
         self.lock = threading.RLock()  # a signal's handler may come back to it
-        self.rows: dict[int, int] = {}
+        self.rows: dict[tuple[int, int], int] = {}
         self.table: memoryview | None = None
-        self.waiting: list[tuple[int, int, int]] = []
+        self.waiting: list[tuple[int, int, int, int]] = []
         self.busy = False
 
     @staticmethod
@@ -50,9 +56,9 @@ class _Counts:
         except OSError:  # a full disk, or the program has ended before: nobody will read it
             return mmap.mmap(-1, size)
 
-    def add(self, m: int, matrices: int, nanoseconds: int) -> None:
+    def add(self, kind: int, m: int, matrices: int, nanoseconds: int) -> None:
         with self.lock:
-            self.waiting.append((m, matrices, nanoseconds))
+            self.waiting.append((kind, m, matrices, nanoseconds))
             while self.waiting and not self.busy:  # busy: interrupted by a signal's handler, and goes on with this one
                 self.busy = True
                 try:
@@ -63,23 +69,26 @@ class _Counts:
                 finally:
                     self.busy = False
 
-    def _write(self, table: memoryview, m: int, matrices: int, nanoseconds: int) -> None:
-        row = self.rows.setdefault(m, min(len(self.rows), _ROWS - 1))
-        table[row, 0] = m if row < _ROWS - 1 else _OTHERS
-        table[row, 1] += 1
-        table[row, 2] += matrices
-        table[row, 3] += nanoseconds
+    def _write(self, table: memoryview, kind: int, m: int, matrices: int, nanoseconds: int) -> None:
+        last = _ROWS - len(_KINDS)  # from there on, a row for the other orders of each kind
+        row = self.rows.setdefault((kind, m), len(self.rows) if len(self.rows) < last else last + kind)
+        table[row, 0] = kind
+        table[row, 1] = m if row < last else _OTHERS
+        table[row, 2] += 1
+        table[row, 3] += matrices
+        table[row, 4] += nanoseconds
 
 
 def count(stackinv: ModuleType) -> None:
     """Count the calls of its functions from now on, and those of each child process apart."""
     counts = _Counts()
     os.register_at_fork(after_in_child=counts.begin)
-    for name in ("inv", "inv_ex"):
-        setattr(stackinv, name, _counted(getattr(stackinv, name), counts, stackinv))
+    for kind, names in enumerate(_KINDS):
+        for name in names:
+            setattr(stackinv, name, _counted(getattr(stackinv, name), kind, counts, stackinv))
 
 
-def _counted(function: Callable[..., Any], counts: _Counts, stackinv: ModuleType) -> Callable[..., Any]:
+def _counted(function: Callable[..., Any], kind: int, counts: _Counts, stackinv: ModuleType) -> Callable[..., Any]:
     import numpy as np
 
     def add(a: Any, start: int, axes: Any) -> None:
@@ -88,10 +97,10 @@ def _counted(function: Callable[..., Any], counts: _Counts, stackinv: ModuleType
             stackinv._arguments.is_lazy(a) or stackinv._arguments.is_foreign(a)
         ):  # whose chunks, or values, are counted
             *stack, m, _ = np.shape(a) if axes is None else np.moveaxis(a, axes[0], (-2, -1)).shape
-            counts.add(m, int(np.prod(stack, dtype=np.int64)), nanoseconds)
+            counts.add(kind, m, int(np.prod(stack, dtype=np.int64)), nanoseconds)
 
     @functools.wraps(function)
-    def inv(a: Any, *args: Any, **kwargs: Any) -> Any:
+    def counted(a: Any, *args: Any, **kwargs: Any) -> Any:
         start = time.perf_counter_ns()
         try:
             result = function(a, *args, **kwargs)
@@ -101,25 +110,29 @@ def _counted(function: Callable[..., Any], counts: _Counts, stackinv: ModuleType
         add(a, start, kwargs.get("axes"))
         return result
 
-    return inv
+    return counted
 
 
 def text(directory: str) -> str:
     """The report on what was counted into this directory."""
-    sums: dict[int, list[int]] = {}
-    processes = 0
+    sums: list[dict[int, list[int]]] = [{} for _ in _KINDS]
+    processes = [0 for _ in _KINDS]
     for path in Path(directory).iterdir():
         content = path.read_bytes()
-        table = memoryview(content[: len(content) // 8 * 8]).cast("q").tolist()
-        rows = [table[i : i + _FIELDS] for i in range(0, len(table), _FIELDS)]
-        processes += any(calls for _, calls, _, _ in rows)
-        for m, *values in rows:
-            if values[0]:
-                sums[m] = [a + b for a, b in zip(sums.get(m, (0, 0, 0)), values, strict=True)]
-    if not sums:
-        return "stackinv: no matrix was inverted"
+        numbers = memoryview(content[: len(content) // 8 * 8]).cast("q").tolist()
+        table = [numbers[i : i + _FIELDS] for i in range(0, len(numbers), _FIELDS)]
+        rows = [row for row in table if len(row) == _FIELDS and row[2]]  # calls
+        for kind in {row[0] for row in rows}:
+            processes[kind] += 1
+        for kind, m, *values in rows:
+            sums[kind][m] = [a + b for a, b in zip(sums[kind].get(m, (0, 0, 0)), values, strict=True)]
+    tables = [_table(*one) for one in zip(_KINDS.values(), processes, sums, strict=True) if one[1]]
+    return "\n".join(tables) or "stackinv: no matrix was inverted"
+
+
+def _table(what: str, processes: int, sums: dict[int, list[int]]) -> str:
     lines = [
-        f"stackinv: matrices inverted in {processes} process{'es' if processes > 1 else ''}",
+        f"stackinv: {what} in {processes} process{'es' if processes > 1 else ''}",
         f"{'M':>7} {'calls':>13} {'matrices':>15} {'seconds':>10} {'µs a matrix':>12}",
     ]
     total = [sum(column) for column in zip(*sums.values(), strict=True)]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a Python that `stackinv run` starts finds first, and every Python that it starts.
 
-`numpy.linalg.inv` is replaced at its first call: nothing is imported before, least of all in the midst of an import of
-NumPy, where another thread may wait for it. This file does no harm in whatever environment a child process may be, and
-is written so that every Python since 2.7 can read it.
+NumPy's functions are replaced at their first call: nothing is imported before, least of all in the midst of an import
+of NumPy, where another thread may wait for it. This file does no harm in whatever environment a child process may be,
+and is written so that every Python since 2.7 can read it.
 """
 
 # mypy: ignore-errors
@@ -17,11 +17,11 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 _said = []
 
 
-def _say(why):
+def _say(why, name="inv"):
     """Once in a process."""
     if not _said and sys.stderr is not None:
         _said.append(why)
-        sys.stderr.write("stackinv: numpy.linalg.inv is NumPy's own in process %d: %s\n" % (os.getpid(), why))
+        sys.stderr.write("stackinv: numpy.linalg.%s is NumPy's own in process %d: %s\n" % (name, os.getpid(), why))
 
 
 class _AfterImport(object):
@@ -76,10 +76,10 @@ class _AfterImport(object):
 class _FirstCall(object):
     """NumPy's function with code that imports stackinv, which then gives it other code."""
 
-    def __init__(self, function):
-        self.function, self.code = function, function.__code__
-        function.__globals__["_stackinv_first_call"] = self
-        function.__code__ = (lambda a: _stackinv_first_call(a)).__code__
+    def __init__(self, name, function):
+        self.name, self.function, self.code = name, function, function.__code__
+        function.__globals__["_stackinv_first_" + name] = self
+        function.__code__ = _CODE[name].__code__
 
     def __call__(self, a):
         if self.code is not None:
@@ -88,7 +88,7 @@ class _FirstCall(object):
             except Exception as error:  # a Python without it, or with one that does not work there
                 self.give_back()
                 if not getattr(sys, "is_finalizing", bool)():
-                    _say("%s: %s" % (type(error).__name__, error))
+                    _say("%s: %s" % (type(error).__name__, error), self.name)
             else:
                 self.give_back()
         return self.function(a)
@@ -100,21 +100,26 @@ class _FirstCall(object):
             self.function.__code__ = code
 
 
-_first_call = None
+_CODE = {
+    "inv": lambda a: _stackinv_first_inv(a),
+    "det": lambda a: _stackinv_first_det(a),
+    "slogdet": lambda a: _stackinv_first_slogdet(a),
+}
+_first_calls = []
 
 
 def _prepare(linalg):
-    global _first_call
-    function = linalg.inv
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    if "stackinv" not in sys.modules:
-        _first_call = _FirstCall(function)
+    for name in _CODE:
+        function = getattr(linalg, name)
+        while hasattr(function, "__wrapped__"):
+            function = function.__wrapped__
+        if "stackinv" not in sys.modules:
+            _first_calls.append(_FirstCall(name, function))
 
 
 def _patch(stackinv):
-    if _first_call is not None:
-        _first_call.give_back()
+    for first_call in _first_calls:
+        first_call.give_back()
     stackinv.patch_numpy()
     if _report is not None:
         _report.count(stackinv)

@@ -23,6 +23,7 @@ struct job {
     struct matrix matrix;
     const struct steps *steps;
     const struct stack *stack;
+    ptrdiff_t number; /* of the matrix in the stack */
     struct place place;
     int counts[PHASES];   /* tasks of each phase, */
     int finished[PHASES]; /* and how many are finished */
@@ -98,7 +99,8 @@ static void gather(const struct stack *s, struct blocked_slot *slot, char *memor
     *g = *s;
     memcpy(g->at, place.at, sizeof g->at);
     g->n = g->shape[0] = count;
-    g->at[STACKINV_A] = g->at[STACKINV_INVERSE] = memory;
+    g->at[STACKINV_A] = memory;
+    g->at[STACKINV_INVERSE] = wants_inverse(s) ? memory : NULL;
     g->strides[STACKINV_A][0] = g->strides[STACKINV_INVERSE][0] = step;
     g->a = (struct layout){is_single(s->type), m * size, size};
     g->inverse = (struct layout){s->inverse.single, m * inverse_size, inverse_size};
@@ -109,6 +111,8 @@ static void gather(const struct stack *s, struct blocked_slot *slot, char *memor
 static void scatter(const struct stack *s, const struct blocked_slot *slot)
 {
     const struct stack *g = &slot->gathered;
+    if (!wants_inverse(s))
+        return;
     copy_across(locate(s, slot->gathered_first).at[STACKINV_INVERSE], s->strides[STACKINV_INVERSE][0], s->inverse,
                 g->at[STACKINV_INVERSE], g->strides[STACKINV_INVERSE][0], g->inverse, g->n, s->m, parts_of(s->type));
 }
@@ -128,6 +132,7 @@ static void start_job(struct job *job, const struct call *call, const struct sta
 {
     const bool more = s->ndim == 1 && i + 1 < s->n;
     job->stack = s;
+    job->number = i;
     job->place = locate(s, i);
     job->steps = &call->kernels->steps[call->method];
     job->matrix = (struct matrix){
@@ -151,8 +156,10 @@ static void start_job(struct job *job, const struct call *call, const struct sta
         .clock = limit,
     };
     job->steps->count_tasks(s->m, threads, &job->counts[COLUMNS], &job->counts[FIRST_SWEEP]);
-    job->counts[SECOND_SWEEP] = job->steps->sweeps[1] ? job->counts[FIRST_SWEEP] : 0;
     job->counts[RESULT] = (s->m + RESULT_ROWS - 1) / RESULT_ROWS;
+    if (!wants_inverse(s))
+        job->counts[FIRST_SWEEP] = job->counts[RESULT] = 0;
+    job->counts[SECOND_SWEEP] = job->steps->sweeps[1] ? job->counts[FIRST_SWEEP] : 0;
     job->tasks = job->info = 0;
     for (int phase = 0; phase < PHASES; phase++) {
         job->finished[phase] = 0;
@@ -223,6 +230,15 @@ static bool do_task(struct job *job, int *piece, int task, void *rows)
 static bool end_job(const struct job *job)
 {
     const bool asked = job->matrix.rcond && !job->info;
+    if (wants_determinant(job->stack)) {
+        struct determinants determinant;
+        want_determinants(job->stack, &determinant);
+        if (job->info)
+            make_singular(&determinant, 0);
+        else
+            job->steps->determinant(&job->matrix, &determinant);
+        write_determinants(job->stack, job->number, 1, &determinant);
+    }
     return note(job->stack, &job->place, job->info, asked ? job->steps->rcond(&job->matrix) : 0);
 }
 

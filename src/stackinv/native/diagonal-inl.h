@@ -35,6 +35,34 @@ static int DIAGONAL(first_zero)(const NUMBER *x, ptrdiff_t m)
     return 0;
 }
 
+/* The determinants of n matrices from their diagonals. */
+static void DIAGONAL(note_determinants)(const struct call *call, const NUMBER *x, ptrdiff_t first, ptrdiff_t n)
+{
+    const struct stack *s = call->stack;
+    const int m = s->m;
+    struct determinants determinants;
+    want_determinants(s, &determinants);
+    for (ptrdiff_t k = 0; k < n; k += call->kernels->lanes, x += (ptrdiff_t)call->kernels->lanes * m) {
+        const int count = n - k < call->kernels->lanes ? (int)(n - k) : call->kernels->lanes;
+        call->kernels->multiply(x, m, count, false, &determinants);
+        for (int lane = 0; lane < count; lane++)
+            if (DIAGONAL(first_zero)(x + (ptrdiff_t)lane * m, m))
+                make_singular(&determinants, lane);
+        write_determinants(s, first + k, count, &determinants);
+    }
+}
+
+/* Note the outcome of n matrices whose inverses nobody asked for; how many are singular. */
+static ptrdiff_t DIAGONAL(note_all)(const struct stack *s, const NUMBER *x, ptrdiff_t first, ptrdiff_t n)
+{
+    ptrdiff_t singular = 0;
+    for (ptrdiff_t k = 0; k < n; k++) {
+        const struct place place = locate(s, first + k);
+        singular += note(s, &place, DIAGONAL(first_zero)(x + k * s->m, s->m), 0);
+    }
+    return singular;
+}
+
 /* Invert matrices first to last - 1; how many of them are singular.
 
    As many of them as a template has, or one, have their diagonals read, then inverted, then written. */
@@ -54,6 +82,12 @@ static ptrdiff_t DIAGONAL(invert)(struct call *call, struct slot *slot)
             read_diagonal(s, place.at[STACKINV_A], x + k * m);
             if (s->at[STACKINV_RCOND])
                 *(double *)place.at[STACKINV_RCOND] = DIAGONAL(largest)(x + k * m, m);
+        }
+        if (wants_determinant(s))
+            DIAGONAL(note_determinants)(call, x, first, n);
+        if (!wants_inverse(s)) {
+            singular += DIAGONAL(note_all)(s, x, first, n);
+            continue;
         }
         const bool any_zero = DIAGONAL(take_reciprocals)(x, n * m);
         for (ptrdiff_t k = 0; k < n; k++) {

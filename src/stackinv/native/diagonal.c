@@ -28,7 +28,7 @@ static ptrdiff_t result_bytes(const struct stack *s)
 /* How many results there are in a template, 0 if it is not used. */
 static ptrdiff_t template_matrices(const struct stack *s)
 {
-    const ptrdiff_t size = dense_bytes(s->m, s->inverse, inverse_bytes(s));
+    const ptrdiff_t size = wants_inverse(s) ? dense_bytes(s->m, s->inverse, inverse_bytes(s)) : 0;
     if (!size || size > MOST_TEMPLATE_BYTES ||
         !(s->ndim == 0 || (s->ndim == 1 && s->strides[STACKINV_INVERSE][0] == size)))
         return 0;
@@ -40,7 +40,7 @@ static void plan(struct call *call)
     const struct stack *s = call->stack;
     const ptrdiff_t matrices = template_matrices(s);
     struct plan *p = &call->plan;
-    p->unit = matrices ? (int)matrices : 1;
+    p->unit = matrices ? (int)matrices : wants_inverse(s) ? 1 : call->kernels->lanes;
     p->staged = matrices * result_bytes(s);
     p->streamed = STACKINV_STREAMS && matrices && s->n * result_bytes(s) > LEAST_STREAMED_BYTES;
     lay_out(p, TEMPLATE, p->staged);

@@ -94,10 +94,10 @@ static inline bool note(const struct stack *s, const struct place *place, int in
     return info != 0;
 }
 
-/* What a matrix costs, as a multiple of a general real one of its order. */
+/* What a matrix costs, as a multiple of the inverse of a general real one of its order. */
 static inline double cost_of(const struct stack *s)
 {
-    return stackinv_structures[s->structure].cost * (parts_of(s->type) == 2 ? 3 : 1);
+    return stackinv_structures[s->structure].cost * (parts_of(s->type) == 2 ? 3 : 1) * (wants_inverse(s) ? 1 : .4);
 }
 
 #endif

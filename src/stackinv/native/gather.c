@@ -7,7 +7,7 @@
 static bool side_by_side(const struct stack *s, enum array array)
 {
     const ptrdiff_t element = array == STACKINV_A ? a_bytes(s) : inverse_bytes(s);
-    return s->ndim > 0 && s->strides[array][s->ndim - 1] == element && lies_across(s, array);
+    return s->ndim > 0 && s->at[array] && s->strides[array][s->ndim - 1] == element && lies_across(s, array);
 }
 
 int choose_gathered(const struct stack *s, int unit)
@@ -49,7 +49,7 @@ size_t gathered_bytes(const struct stack *s, int length)
     if (length == 0)
         return 0;
     const struct gathered g = describe(s, length);
-    return bytes_of(s, g.a) + bytes_of(s, g.inverse);
+    return bytes_of(s, g.a) + (s->at[STACKINV_INVERSE] ? bytes_of(s, g.inverse) : 0);
 }
 
 struct gathered prepare_gathered(const struct stack *s, int length, char *memory, ptrdiff_t first)

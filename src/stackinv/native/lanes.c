@@ -19,7 +19,7 @@ static double estimate(const struct stack *s, const struct kernels *kernels)
 static ptrdiff_t staged_bytes(const struct call *call, int lanes)
 {
     const struct stack *s = call->stack;
-    const ptrdiff_t matrix = dense_bytes(s->m, s->inverse, inverse_bytes(s));
+    const ptrdiff_t matrix = wants_inverse(s) ? dense_bytes(s->m, s->inverse, inverse_bytes(s)) : 0;
     const ptrdiff_t least = LEAST_STAGED_BYTES * (call->method == STACKINV_TRIANGLE ? 2 : 1);
     if (STACKINV_STREAMS && matrix && s->n * matrix > stackinv_tuning.least_streamed && least <= lanes * matrix &&
         lanes * matrix <= MOST_STAGED_BYTES && s->ndim == 1 && s->strides[STACKINV_INVERSE][0] == matrix)
@@ -47,6 +47,7 @@ static void describe_tile(struct tile *t, const struct call *call, struct slot *
     const ptrdiff_t streams = s->ndim == 1 ? s->m * s->m * element_bytes(s->type) : 0;
     t->m = s->m;
     t->symmetry = call->symmetry;
+    t->inverse = wants_inverse(s);
     t->transposed = s->transposed;
     t->a_single = s->a.single;
     t->out_single = s->inverse.single;
@@ -56,7 +57,9 @@ static void describe_tile(struct tile *t, const struct call *call, struct slot *
     t->out_column = inverse.column;
     t->ahead = s->ndim == 1 ? call->plan.unit * s->strides[STACKINV_A][0] : 0;
     t->fetch_a = g->a_at ? streams : t->ahead ? dense_bytes(s->m, s->a, a_bytes(s)) : 0;
-    t->fetch_out = g->inverse_at ? streams : call->plan.staged ? 0 : dense_bytes(s->m, s->inverse, inverse_bytes(s));
+    t->fetch_out = g->inverse_at                            ? streams
+                   : call->plan.staged || !wants_inverse(s) ? 0
+                                                            : dense_bytes(s->m, s->inverse, inverse_bytes(s));
     t->a_streams.at = t->out_streams.at = NULL;
     t->work = piece_of(call, slot, WORK);
 }
@@ -132,15 +135,18 @@ static ptrdiff_t note_tile(const struct call *call, const struct stack *results,
                            int n, bool any_singular)
 {
     ptrdiff_t singular = 0;
-    if (t->symmetry)
+    if (t->symmetry && t->inverse)
         for (int lane = 0; lane < n; lane++)
             make_symmetric(results, t->out[lane], 0, t->m);
+    if (t->determinants)
+        write_determinants(call->stack, i, n, t->determinants);
     if (any_singular || t->rcond)
         for (int lane = 0; lane < n; lane++) {
             const struct place place = locate(call->stack, i + lane);
             if (note(call->stack, &place, any_singular ? t->info[lane] : 0, t->rcond ? t->rcond[lane] : 0)) {
                 singular++;
-                write_all(results, t->out[lane], NAN);
+                if (t->inverse)
+                    write_all(results, t->out[lane], NAN);
             }
         }
     return singular;
@@ -154,11 +160,14 @@ static bool go_on(struct call *call, struct slot *slot)
     char *staged = piece_of(call, slot, STAGED);
     struct gathered g = prepare_gathered(s, call->plan.gathered, piece_of(call, slot, GATHERED), slot->first);
     double rcond[STACKINV_MOST_LANES];
+    struct determinants determinants;
     ptrdiff_t singular = 0;
     struct stack gathered;
     struct tile t;
     describe_tile(&t, call, slot, &g);
     t.rcond = s->at[STACKINV_RCOND] ? rcond : NULL;
+    t.determinants = wants_determinant(s) ? &determinants : NULL;
+    want_determinants(s, &determinants);
     if (g.inverse_at) {
         gathered = *s;
         gathered.inverse = g.inverse;

@@ -2,6 +2,7 @@
 #include "stack.h"
 #include "transpose.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,6 +113,8 @@ void copy_matrix(char *to, struct layout t, const char *from, struct layout f, p
 
 bool lies_across(const struct stack *s, enum array array)
 {
+    if (!s->at[array])
+        return false;
     const ptrdiff_t line = 64, step = s->ndim > 0 ? llabs(s->strides[array][s->ndim - 1]) : line;
     const struct layout layout = array == STACKINV_A ? s->a : s->inverse;
     return step < line && step < llabs(layout.row) && step < llabs(layout.column);
@@ -182,4 +185,44 @@ void make_symmetric(const struct stack *s, char *at, ptrdiff_t first, ptrdiff_t 
         single_average(at, s->inverse.row, s->inverse.column, first, last, parts_of(s->type), conjugate);
     else
         double_average(at, s->inverse.row, s->inverse.column, first, last, parts_of(s->type), conjugate);
+}
+
+void make_singular(struct determinants *d, int lane)
+{
+    for (int part = 0; part < 2; part++)
+        d->sign[part][lane] = d->number[part][lane] = 0;
+    d->logarithm[lane] = -INFINITY;
+}
+
+/* Numbers that are `step` bytes from each other, of one or two parts. */
+static void write_numbers(char *at, ptrdiff_t step, const double values[][STACKINV_MOST_LANES], int lane, int n,
+                          int parts)
+{
+    for (const int last = lane + n; lane < last; lane++, at += step)
+        for (int part = 0; part < parts; part++)
+            ((double *)at)[part] = values[part][lane];
+}
+
+/* Those of a run along the last axis. */
+static void write_run(const struct stack *s, ptrdiff_t i, int n, const struct determinants *d, int lane)
+{
+    const struct place place = locate(s, i);
+    const int parts = parts_of(s->type), axis = s->ndim > 0 ? s->ndim - 1 : 0;
+    if (s->at[STACKINV_SIGN])
+        write_numbers(place.at[STACKINV_SIGN], s->strides[STACKINV_SIGN][axis], d->sign, lane, n, parts);
+    if (s->at[STACKINV_LOGARITHM])
+        write_numbers(place.at[STACKINV_LOGARITHM], s->strides[STACKINV_LOGARITHM][axis], &d->logarithm, lane, n, 1);
+    if (s->at[STACKINV_DETERMINANT])
+        write_numbers(place.at[STACKINV_DETERMINANT], s->strides[STACKINV_DETERMINANT][axis], d->number, lane, n,
+                      parts);
+}
+
+void write_determinants(const struct stack *s, ptrdiff_t i, int n, const struct determinants *d)
+{
+    const ptrdiff_t length = s->ndim > 1 ? s->shape[s->ndim - 1] : s->n;
+    for (int lane = 0, count; lane < n; lane += count) {
+        const ptrdiff_t rest = length - (s->ndim > 1 ? (i + lane) % length : i + lane);
+        count = rest < n - lane ? (int)rest : n - lane;
+        write_run(s, i + lane, count, d, lane);
+    }
 }

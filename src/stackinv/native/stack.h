@@ -5,7 +5,7 @@
 
 #include "stackinv.h"
 
-_Static_assert(STACKINV_ARRAYS == 4, "_native.pxd and _native.pyx have arrays of this length");
+_Static_assert(STACKINV_ARRAYS == 7, "_native.pxd and _native.pyx have arrays of this length");
 
 /* Where what belongs to one matrix is. */
 struct place {
@@ -37,6 +37,21 @@ static inline ptrdiff_t inverse_bytes(const struct stack *s)
     return (s->inverse.single ? sizeof(float) : sizeof(double)) * parts_of(s->type);
 }
 
+static inline bool wants_inverse(const struct stack *s)
+{
+    return s->at[STACKINV_INVERSE] != NULL;
+}
+static inline bool wants_determinant(const struct stack *s)
+{
+    return s->at[STACKINV_SIGN] || s->at[STACKINV_LOGARITHM] || s->at[STACKINV_DETERMINANT];
+}
+/* Which of them, before they are calculated. */
+static inline void want_determinants(const struct stack *s, struct determinants *d)
+{
+    d->logarithms = s->at[STACKINV_SIGN] || s->at[STACKINV_LOGARITHM];
+    d->numbers = s->at[STACKINV_DETERMINANT];
+}
+
 /* Bytes of a matrix of such elements if it has no gaps, else 0. */
 static inline ptrdiff_t dense_bytes(ptrdiff_t m, struct layout layout, ptrdiff_t element)
 {
@@ -61,6 +76,11 @@ void copy_matrix(char *to, struct layout to_layout, const char *from, struct lay
 /* Between the user's memory and columns of the calculation's type that are `ld` elements apart. */
 void read_matrix(const struct stack *, const char *at, void *to, ptrdiff_t ld);
 void write_matrix(const struct stack *, char *at, const void *from, ptrdiff_t ld);
+
+/* Make the determinant in a lane that of a singular matrix. */
+void make_singular(struct determinants *, int lane);
+/* Write those of matrices i to i + n - 1, in as many lanes, as far as anybody asked for them. */
+void write_determinants(const struct stack *, ptrdiff_t i, int n, const struct determinants *);
 
 /* The same number for all elements of rows first to last - 1, or of all, of a result. */
 void write_rows(const struct stack *, char *at, ptrdiff_t first, ptrdiff_t last, double value);

@@ -45,8 +45,11 @@ extern const struct knowledge {
 enum array {
     STACKINV_A,
     STACKINV_INVERSE,
-    STACKINV_INFO,  /* int: LAPACK's, written where it is not 0 */
-    STACKINV_RCOND, /* double */
+    STACKINV_INFO,        /* int: LAPACK's, written where it is not 0 */
+    STACKINV_RCOND,       /* double; only with the inverse */
+    STACKINV_SIGN,        /* of the determinant, of modulus 1, or 0: double, two of them for complex matrices */
+    STACKINV_LOGARITHM,   /* of its modulus: double */
+    STACKINV_DETERMINANT, /* as the sign */
     STACKINV_ARRAYS
 };
 

@@ -449,3 +449,17 @@ static double NAME(blocked_rcond)(const struct matrix *matrix)
     }
     return stackinv_rcond(a_norm, norm, NORM_UNIT);
 }
+
+/* The determinant in lane 0, from the diagonal of U or of the triangle itself, or from the reciprocals of that of L. */
+INLINE void NAME(multiply_factors)(const struct matrix *matrix, struct determinants *d, bool odd,
+                                   const enum NAME(diagonal_kind) kind)
+{
+    const NAME(factors) f = NAME(carve)(matrix);
+    NAME(scaled) product = {NAME(zero)(), TYPED(all)(0)};
+    for (int i = 0; i < f.m; i++)
+        product = NAME(times)(product,
+                              kind == NAME(of_inverse_roots) ? NAME(broadcast_from)(f.inverse_diagonal + i * PARTS, 1)
+                                                             : NAME(broadcast)(NAME(factor_at)(&f, i, i)),
+                              i);
+    NAME(note_products)(d, product, TYPED(signs)(TYPED(integer)(odd ? -1 : 0)), TYPED(integer)(0), kind);
+}

@@ -103,6 +103,11 @@ static int NAME(cholesky_factor_block)(const struct matrix *matrix, int block)
     return info;
 }
 
+static void NAME(cholesky_determinant)(const struct matrix *matrix, struct determinants *d)
+{
+    NAME(multiply_factors)(matrix, d, false, NAME(of_inverse_roots));
+}
+
 /* Rows of W, once all columns are factored. */
 static bool NAME(cholesky_invert_rows)(const struct matrix *matrix, int task, int *piece, void *work)
 {

@@ -220,6 +220,17 @@ static int NAME(lu_factor_block)(const struct matrix *matrix, int block)
     return info;
 }
 
+/* The sign is that of the exchanges of rows. */
+static void NAME(lu_determinant)(const struct matrix *matrix, struct determinants *d)
+{
+    const NAME(factors) f = NAME(carve)(matrix);
+    bool odd = false;
+    for (int i = 0; i < f.m; i++)
+        odd ^= f.pivots[i] != i;
+    NAME(multiply_factors)(matrix, d, odd,
+                           matrix->symmetry == STACKINV_HERMITIAN ? NAME(of_real_product) : NAME(of_pivots));
+}
+
 /* Rows of the inverse X, of which the group holds those of Y. */
 INLINE bool NAME(solve_rows)(const NAME(group) * g, int *number, NAME(fetches) * fetches)
 {

@@ -51,6 +51,11 @@ static int NAME(triangle_factor_block)(const struct matrix *matrix, int block)
     return 0;
 }
 
+static void NAME(triangle_determinant)(const struct matrix *matrix, struct determinants *d)
+{
+    NAME(multiply_factors)(matrix, d, false, NAME(of_pivots));
+}
+
 INLINE bool NAME(triangle_invert_rows)(const NAME(group) * g, int *piece)
 {
     const struct matrix *matrix = g->matrix;

@@ -5,6 +5,7 @@
 
 #include "vocabulary-inl.h"
 
+#include "determinant-inl.h"
 #include "lanes-inl.h"
 #include "lanes_triangle-inl.h"
 #include "lanes_cholesky-inl.h"
@@ -29,7 +30,8 @@ const struct kernels KERNELS = {
          NAME(lu_update_block),
          NAME(lu_factor_block),
          {NAME(lu_invert_rows), NULL},
-         NAME(blocked_rcond)},
+         NAME(blocked_rcond),
+         NAME(lu_determinant)},
         {NAME(two_factors_size),
          NAME(rows_size),
          NAME(count_tasks),
@@ -37,7 +39,8 @@ const struct kernels KERNELS = {
          NAME(lu_update_block),
          NAME(lu_factor_block),
          {NAME(symmetric_invert_columns), NAME(symmetric_solve_rows)},
-         NAME(blocked_rcond)},
+         NAME(blocked_rcond),
+         NAME(lu_determinant)},
         {NAME(two_factors_size),
          NAME(rows_size),
          NAME(count_tasks),
@@ -45,7 +48,8 @@ const struct kernels KERNELS = {
          NAME(cholesky_update_block),
          NAME(cholesky_factor_block),
          {NAME(cholesky_invert_rows), NAME(cholesky_multiply_rows)},
-         NAME(blocked_rcond)},
+         NAME(blocked_rcond),
+         NAME(cholesky_determinant)},
         {NAME(one_factor_size),
          NAME(rows_size),
          NAME(count_tasks),
@@ -53,6 +57,8 @@ const struct kernels KERNELS = {
          NAME(triangle_update_block),
          NAME(triangle_factor_block),
          {NAME(triangle_invert), NULL},
-         NAME(blocked_rcond)},
+         NAME(blocked_rcond),
+         NAME(triangle_determinant)},
     },
+    NAME(multiply_numbers),
 };

@@ -46,12 +46,20 @@ struct streams {
     int tile, tiles; /* it is fetched in the time of so many tiles, of which this is one */
 };
 
+/* The determinants of some matrices, one in each lane: sign * exp(logarithm), and as numbers; parts that real ones lack are
+   left as they are. */
+struct determinants {
+    bool logarithms, numbers; /* which are wanted: signs with their logarithms, or numbers */
+    double sign[2][STACKINV_MOST_LANES], logarithm[STACKINV_MOST_LANES], number[2][STACKINV_MOST_LANES];
+};
+
 /* Matrices that are inverted at once, one in each lane. Lanes that are left over repeat another one: they read and
    write the same. All matrices are read before a result is written. */
 
 struct tile {
     int m;
     enum symmetry symmetry;
+    bool inverse;                                   /* whether it is wanted, else only what comes of the factors */
     bool transposed;                                /* the norms are those of the transposes */
     bool a_single, out_single;                      /* the precision of the user's numbers */
     ptrdiff_t a_row, a_column, out_row, out_column; /* strides in bytes */
@@ -60,6 +68,7 @@ struct tile {
     struct streams a_streams, out_streams; /* what is fetched instead, if they are gathered */
     void *work;                            /* work_size(m) bytes, at a multiple of 64 */
     double *rcond;                         /* one for each lane, or NULL if nobody asked */
+    struct determinants *determinants;     /* the same */
     const char *a[STACKINV_MOST_LANES];
     char *out[STACKINV_MOST_LANES];
     int info[STACKINV_MOST_LANES]; /* LAPACK's, written if any is singular, whose result is undefined */
@@ -94,7 +103,8 @@ struct steps {
     /* Over the rows, after all blocks; the second, if there is one, after all of the first. From a piece on, 0 at the start;
        whether the task is done, else which piece comes next, with the same workspace. */
     bool (*sweeps[2])(const struct matrix *, int row_task, int *piece, void *work);
-    double (*rcond)(const struct matrix *); /* after all tasks */
+    double (*rcond)(const struct matrix *);                            /* after all tasks */
+    void (*determinant)(const struct matrix *, struct determinants *); /* after all blocks, if none is singular */
 };
 
 /* Of one type, by method. */
@@ -103,6 +113,9 @@ struct kernels {
     size_t (*work_size[STACKINV_METHODS])(int m);
     bool (*invert[STACKINV_METHODS])(struct tile *tile); /* whether any matrix is singular */
     struct steps steps[STACKINV_METHODS];
+    /* The determinants of n matrices, no more than lanes, from m numbers of each, one matrix after the other; of the other
+       sign if `odd`. */
+    void (*multiply)(const void *numbers, int m, int n, bool odd, struct determinants *);
 };
 
 /* The builds for the instruction sets of this processor family, the best first; the last one runs everywhere. */

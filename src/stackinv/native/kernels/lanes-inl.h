@@ -136,7 +136,17 @@ INLINE void NAME(mirror)(E *t, ptrdiff_t ld, const int m, const bool conjugate)
     }
 }
 
-/* Note the outcome, and the conditions if anybody asked, of the inverses in the tile; whether any is singular. */
+/* Note the outcome of the matrices in the tile; whether any is singular. */
+INLINE bool NAME(note_info)(struct tile *tile, VI info)
+{
+    const bool singular = TYPED(any)(info);
+    if (singular)
+        for (int l = 0; l < WIDTH; l++)
+            tile->info[l] = (int)TYPED(get_integer)(info, l);
+    return singular;
+}
+
+/* The same of the inverses in the tile, and the conditions if anybody asked. */
 INLINE bool NAME(finish)(struct tile *tile, const E *t, ptrdiff_t ld, const int m, V a_norm, VI info)
 {
     if (tile->rcond) {
@@ -145,11 +155,20 @@ INLINE bool NAME(finish)(struct tile *tile, const E *t, ptrdiff_t ld, const int 
             tile->rcond[l] =
                 TYPED(get_integer)(info, l) ? 0 : stackinv_rcond(TYPED(get)(a_norm, l), TYPED(get)(norm, l), NORM_UNIT);
     }
-    const bool singular = TYPED(any)(info);
-    if (singular)
-        for (int l = 0; l < WIDTH; l++)
-            tile->info[l] = (int)TYPED(get_integer)(info, l);
-    return singular;
+    return NAME(note_info)(tile, info);
+}
+
+/* Those of a tile, from its diagonal. */
+INLINE void NAME(diagonal_determinants)(const struct tile *tile, const E *t, ptrdiff_t ld, const int m, VI odd, VI info,
+                                        enum NAME(diagonal_kind) kind)
+{
+    E diagonal[SMALL]; /* a tile in registers is to stay there: nothing may take its address */
+    for (int i = 0; i < m && m <= SMALL; i++)
+        diagonal[i] = t[i * ld + i];
+    if (m <= SMALL)
+        NAME(note_determinants)(tile->determinants, diagonal, 1, m, odd, info, kind);
+    else
+        NAME(note_determinants)(tile->determinants, t, ld + 1, m, odd, info, kind);
 }
 
 /* function(..., rows, columns) with both as constants: of a block, or of the whole matrix if its order is one. */

@@ -119,7 +119,8 @@ INLINE bool NAME(cholesky_tile)(struct tile *tile, const int m, const ptrdiff_t 
 {
     const bool a_other = tile->a_single != (sizeof(REAL) == 4), out_other = tile->out_single != (sizeof(REAL) == 4);
     const int blocks = BLOCKS(m);
-    const int lines = (int)((ptrdiff_t)m * m * PARTS * sizeof(REAL) / 64) * 2 / (3 * blocks * blocks) + 1;
+    const int steps = (tile->inverse ? 3 : 1) * blocks * blocks;
+    const int lines = (int)((ptrdiff_t)m * m * PARTS * sizeof(REAL) / 64) * 2 / steps + 1;
     ptrdiff_t fetched = 0;
     V a_norm = TYPED(all)(0);
     VI info = TYPED(integer)(0);
@@ -138,6 +139,10 @@ INLINE bool NAME(cholesky_tile)(struct tile *tile, const int m, const ptrdiff_t 
             BY_SIZE(m, HEIGHT(i, m, blocks), columns, NAME(factor_below), t, ld, START(i, m, blocks), k);
         }
     }
+    if (tile->determinants)
+        NAME(diagonal_determinants)(tile, t, ld, m, TYPED(integer)(0), info, NAME(of_inverse_roots));
+    if (!tile->inverse)
+        return NAME(note_info)(tile, info);
     for (int b = 0; b < blocks; b++) {
         const int k = START(b, m, blocks), columns = HEIGHT(b, m, blocks);
         NAME(fetch)(tile, m, lines, &fetched);

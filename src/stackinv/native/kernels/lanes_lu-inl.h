@@ -336,6 +336,14 @@ INLINE VI NAME(lu_factor)(const NAME(lu_work) * w, const struct tile *tile, cons
     return info;
 }
 
+INLINE void NAME(lu_determinants)(const NAME(lu_work) * w, const struct tile *tile, const int m, VI info)
+{
+    const enum NAME(diagonal_kind) kind =
+        tile->symmetry == STACKINV_HERMITIAN ? NAME(of_real_product) : NAME(of_pivots);
+    const VI odd = NAME(odd_orders)(w->order, m);
+    NAME(diagonal_determinants)(tile, w->t, w->ld, m, odd, info, kind);
+}
+
 /* The factors become the inverse, but for the order of its columns. */
 INLINE void NAME(lu_invert)(const NAME(lu_work) * w, const struct tile *tile, const int m, const int lines,
                             ptrdiff_t *fetched)
@@ -378,10 +386,15 @@ INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const NAME(lu_work) * 
 {
     /* The lines of a matrix by the number of blocks that are calculated. */
     const int blocks = BLOCKS(m);
-    const int lines = (int)((ptrdiff_t)m * m * PARTS * sizeof(REAL) / 64) * 2 / (5 * blocks * blocks) + 1;
+    const int steps = (tile->inverse ? 5 : 2) * blocks * blocks;
+    const int lines = (int)((ptrdiff_t)m * m * PARTS * sizeof(REAL) / 64) * 2 / steps + 1;
     ptrdiff_t fetched = 0;
     V a_norm;
     const VI info = NAME(lu_factor)(w, tile, m, lines, &fetched, &a_norm);
+    if (tile->determinants)
+        NAME(lu_determinants)(w, tile, m, info);
+    if (!tile->inverse)
+        return NAME(note_info)(tile, info);
     NAME(lu_invert)(w, tile, m, lines, &fetched);
     const bool singular = NAME(finish)(tile, w->t, w->ld, m, a_norm, info);
     NAME(lu_write)(w, tile, m);

@@ -157,6 +157,10 @@ INLINE bool NAME(triangle_tile)(struct tile *tile, const int m, const ptrdiff_t 
     }
     if (tile->rcond)
         a_norm = NORM1(t, tile->transposed ? 1 : ld, tile->transposed ? ld : 1, m, 0, m);
+    if (tile->determinants)
+        NAME(diagonal_determinants)(tile, t, ld, m, TYPED(integer)(0), info, NAME(of_pivots));
+    if (!tile->inverse)
+        return NAME(note_info)(tile, info);
     VI rise = TYPED(integer)(0);
     for (int i = 0; i < m / 2; i++)
         rise += NAME(rise)(t[i * ld + i], t[(m - 1 - i) * (ld + 1)]);

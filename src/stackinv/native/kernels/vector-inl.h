@@ -39,6 +39,10 @@ INLINE INTEGER TYPED(get_integer)(VI x, int l)
 {
     return x[l];
 }
+INLINE VI TYPED(shifted_left)(VI x, const int bits)
+{
+    return x << bits;
+}
 INLINE V TYPED(square_root)(V x)
 {
 #if defined(SQUARE_ROOTS)
@@ -82,6 +86,10 @@ INLINE REAL TYPED(get)(V x, int l)
 INLINE INTEGER TYPED(get_integer)(VI x, int l)
 {
     return x;
+}
+INLINE VI TYPED(shifted_left)(VI x, const int bits)
+{
+    return (VI)((uint64_t)x << bits);
 }
 INLINE V TYPED(square_root)(V x)
 {
