@@ -24,8 +24,9 @@ from stackinv._arguments import (
 from stackinv._axes import Axes
 from stackinv._foreign import asked, into
 from stackinv._results import InvSlogdetResult, singular_ones
-from stackinv._stack import Work, as_stack, calculate, returned
+from stackinv._stack import as_stack, calculate, returned
 
+_BOTH = ("inverse", "info", "sign", "logarithm")
 SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
 
 
@@ -243,18 +244,18 @@ def inv_slogdet(
         a_last, out_last, result_of = _axes.views(a, out, axes)
         inverse, sign, logabsdet = inv_slogdet(a_last, out=out_last, **keywords)
         return InvSlogdetResult(result_of(inverse), sign, logabsdet)
-    work = _work(assume_a, engine, workers, callback)
+    structure, lapack = _understood(assume_a, engine)
     if is_lazy(a):
         from stackinv import _dask
 
-        return _dask.inv_slogdet(a, out, dtype, work.structure, on_singular, engine, workers, callback)
+        return _dask.inv_slogdet(a, out, dtype, structure, on_singular, engine, workers, callback)
     if is_foreign(a):
         inverse, others = asked("inv", a, lambda array: stackinv.inv_slogdet(array, **keywords), once=True)
         return InvSlogdetResult(into(out, inverse), *others)
     array, wrap = as_stack(a)
-    outputs, count = calculate(array, ("inverse", "info", "sign", "logarithm"), out, dtype, work)
+    outputs, count = calculate(array, _BOTH, out, dtype, structure, lapack, workers, callback)
     if count and on_singular == "raise":
-        raise singular_ones(outputs.info, work.structure)
+        raise singular_ones(outputs.info, structure)
     kind = types(array.dtype, dtype)[1]
     return InvSlogdetResult(
         returned(outputs.inverse, out, wrap),
@@ -274,9 +275,9 @@ def _determinants(
     callback: Progress | None,
 ) -> list[Any]:
     """What is asked, of NumPy's types, as scalars if `a` is one matrix."""
-    work = _work(assume_a, engine, workers, callback)
-    if axes is None and dtype is None and workers is None and callback is None and not work.lapack:
-        small = _native.determinants_small(a, work.structure, wanted[0] == "sign")
+    structure, lapack = _understood(assume_a, engine)
+    if axes is None and dtype is None and workers is None and callback is None and not lapack:
+        small = _native.determinants_small(a, structure, wanted[0] == "sign")
         if small is not None:
             return small
     name = "slogdet" if wanted[0] == "sign" else "det"
@@ -285,24 +286,25 @@ def _determinants(
     if is_lazy(a):
         from stackinv import _dask
 
-        return _dask.determinants(name, a, dtype, work.structure, engine, workers, callback)
+        return _dask.determinants(name, a, dtype, structure, engine, workers, callback)
     if is_foreign(a):
         return _of_foreign(name, a, dtype, assume_a, engine, workers, callback)
     array, _ = as_stack(a)
-    if work.structure == "pos":
-        outputs, count = calculate(array, (*wanted, "info"), None, dtype, work)
+    if structure == "pos":
+        outputs, count = calculate(array, (*wanted, "info"), None, dtype, structure, lapack, workers, callback)
         if count:
-            raise singular_ones(outputs.info, work.structure)
+            raise singular_ones(outputs.info, structure)
     else:
-        outputs, _ = calculate(array, wanted, None, dtype, work)
+        outputs, _ = calculate(array, wanted, None, dtype, structure, lapack, workers, callback)
     kind = types(array.dtype, dtype, wanted[0])[1]
     kinds = {"sign": kind, "determinant": kind, "logarithm": kind.type(0).real.dtype}
     return [_typed(getattr(outputs, name), kinds[name]) for name in wanted]
 
 
-def _work(assume_a: str, engine: Engine | None, workers: SupportsIndex | None, callback: Progress | None) -> Work:
+def _understood(assume_a: str, engine: Engine | None) -> tuple[str, bool]:
+    """The name of the structure, and whether LAPACK is to calculate."""
     structure = assume_a if assume_a in STRUCTURES else structure_of(assume_a)
-    return Work(structure, default_lapack if engine is None else is_lapack(engine), workers, callback)
+    return structure, default_lapack if engine is None else is_lapack(engine)
 
 
 def _typed(values: Any, kind: np.dtype[Any]) -> Any:

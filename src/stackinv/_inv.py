@@ -23,7 +23,7 @@ from stackinv._arguments import (
 from stackinv._axes import Axes
 from stackinv._foreign import asked, into
 from stackinv._results import InvExResult, singular_ones
-from stackinv._stack import Work, as_stack, calculate, returned
+from stackinv._stack import as_stack, calculate, returned
 
 
 def inv(
@@ -203,8 +203,7 @@ def inv(
             foreign: Array = into(out, inverse)
             return foreign
     array, wrap = as_stack(a)
-    work = Work(structure, lapack, workers, callback)
-    outputs, count = calculate(array, ("inverse", "info"), out, dtype, work)
+    outputs, count = calculate(array, ("inverse", "info"), out, dtype, structure, lapack, workers, callback)
     if count and on_singular == "raise":
         raise singular_ones(outputs.info, structure)
     return returned(outputs.inverse, out, wrap)
@@ -302,6 +301,6 @@ def inv_ex(
         )
         return InvExResult(into(out, inverse), *others)
     array, wrap = as_stack(a)
-    work = Work(structure, lapack, workers, callback)
-    outputs, _ = calculate(array, ("inverse", "info", "rcond"), out, dtype, work)
+    asked_for = ("inverse", "info", "rcond")
+    outputs, _ = calculate(array, asked_for, out, dtype, structure, lapack, workers, callback)
     return InvExResult(returned(outputs.inverse, out, wrap), outputs.info[()], outputs.rcond[()])

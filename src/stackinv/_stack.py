@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -27,19 +27,6 @@ _BUFFER_BYTES = 1 << 20
 _PIECE_BYTES = 16 << 20
 
 
-# What is calculated for each matrix, and what it is of one without elements.
-_OF_EMPTY = {"rcond": 1, "sign": 1, "logarithm": 0, "determinant": 1}
-
-
-class Work(NamedTuple):
-    """How a stack is to be calculated with."""
-
-    structure: str
-    lapack: bool
-    workers: SupportsIndex | None
-    callback: Progress | None
-
-
 def as_stack(a: npt.ArrayLike) -> tuple[Array, Callable[[Array], Array] | None]:
     """The array, and what makes the result of the type that NumPy's would have, if anything must."""
     wrap = None
@@ -53,12 +40,19 @@ def as_stack(a: npt.ArrayLike) -> tuple[Array, Callable[[Array], Array] | None]:
 
 
 def calculate(
-    array: Array, asked: tuple[str, ...], out: Array | None, dtype: npt.DTypeLike | None, work: Work
+    array: Array,
+    asked: tuple[str, ...],
+    out: Array | None,
+    dtype: npt.DTypeLike | None,
+    structure: str,
+    lapack: bool,
+    workers: SupportsIndex | None,
+    callback: Progress | None,
 ) -> tuple[_engines.Outputs, int]:
     """New arrays for what is asked, and the number of singular matrices. The inverses are `out` or what becomes it."""
-    if work.workers is not None:
-        work = work._replace(workers=_workers.resolve(work.workers))
-    check_callback(work.callback)
+    if workers is not None:
+        workers = _workers.resolve(workers)
+    check_callback(callback)
     calculation, result_type = types(array.dtype, dtype, asked[0])
     shape, shared = array.shape[:-2], None
     result: Any = None
@@ -69,27 +63,29 @@ def calculate(
         array = _apart(array, result)
     elif "inverse" in asked:
         result = np.empty(array.shape, result_type)
+    number = np.complex128 if calculation.kind == "c" else np.float64
+    size = array.size
     outputs = _engines.Outputs(
         result,
         np.zeros(shape, np.intc) if "info" in asked else None,
-        *(_new(array, name, calculation) if name in asked else None for name in _OF_EMPTY),
+        _new(shape, np.float64, size, 1) if "rcond" in asked else None,
+        _new(shape, number, size, 1) if "sign" in asked else None,
+        _new(shape, np.float64, size, 0) if "logarithm" in asked else None,
+        _new(shape, number, size, 1) if "determinant" in asked else None,
     )
     singular = 0
-    if array.size:
+    if size:
         native = is_native(array, calculation.char) and (out is None or is_native(result, calculation.char))
         run = _engines.calculate if native else _calculate_converted
-        singular = run(array, outputs, calculation.char, *work)
+        singular = run(array, outputs, calculation.char, structure, lapack, workers, callback)
     if shared is not None:
         _copy_in_order(shared, result)
     return outputs, singular
 
 
-def _new(array: Array, name: str, calculation: np.dtype[Any]) -> Array:
-    kind = np.complex128 if calculation.kind == "c" and name in ("sign", "determinant") else np.float64
-    new = np.empty(array.shape[:-2], kind)
-    if array.size == 0:
-        new.fill(_OF_EMPTY[name])
-    return new
+def _new(shape: tuple[int, ...], dtype: type[np.generic], size: int, of_empty: int) -> Array:
+    """For what is calculated of each matrix, and what it is of those without elements."""
+    return np.empty(shape, dtype) if size else np.full(shape, of_empty, dtype)
 
 
 def returned(result: Array, out: Array | None, wrap: Callable[[Array], Array] | None) -> Array:
@@ -129,6 +125,8 @@ def _apart(array: Array, result: Array) -> Array:
 
 def _may_overlap_itself(array: Array) -> bool:
     """False if every axis, from the finest on, is sure to step over all finer ones; else elements may coincide."""
+    if array.flags.c_contiguous:
+        return False
     reach = array.itemsize
     for stride, size in sorted(zip(map(abs, array.strides), array.shape, strict=True)):
         if size > 1:

@@ -171,12 +171,35 @@ INLINE void NAME(note_products)(struct determinants *d, NAME(scaled) product, VI
     }
 }
 
+/* Whether products of real numbers may be taken as they are, with the same bits: no lane has come near the ends of the range, or
+   half of it, since squares may follow. Then they are *product. */
+INLINE bool NAME(multiply_directly)(const E *diagonal, ptrdiff_t step, int m, E *product)
+{
+#if PARTS == 1
+    const V lowest = TYPED(all)(sizeof(REAL) == 4 ? 0x1p-50f : 0x1p-400), highest = 1 / lowest;
+    V least = TYPED(absolute)(diagonal[0].re), most = least;
+    *product = diagonal[0];
+    for (int i = 1; i < m; i++) {
+        *product = NAME(multiply)(*product, diagonal[i * step]);
+        const V size = TYPED(absolute)(product->re);
+        least = TYPED(select)(TYPED(greater)(least, size), size, least);
+        most = TYPED(larger)(most, size);
+    }
+    const VM usual = TYPED(greater)(least, lowest) & TYPED(greater)(highest, most);
+    return !TYPED(any)(TYPED(select_integer)(usual, TYPED(integer)(0), TYPED(integer)(1)));
+#else
+    (void)diagonal, (void)step, (void)m, (void)product;
+    return false;
+#endif
+}
+
 NOINLINE void NAME(note_determinants)(struct determinants *d, const E *diagonal, ptrdiff_t step, int m, VI odd, VI info,
                                       enum NAME(diagonal_kind) kind)
 {
     NAME(scaled) product = {NAME(zero)(), TYPED(all)(0)};
-    for (int i = 0; i < m; i++)
-        product = NAME(times)(product, diagonal[i * step], i);
+    if (!NAME(multiply_directly)(diagonal, step, m, &product.mantissa))
+        for (int i = 0; i < m; i++)
+            product = NAME(times)(product, diagonal[i * step], i);
     NAME(note_products)(d, product, odd, info, kind);
 }
 
