@@ -13,6 +13,7 @@
 #define INTRINSIC(name) _mm256_##name##_pd
 #endif
 
+#define LEAVE() _mm256_zeroupper()
 #define ROUNDED(x) __asm__("" : "+v"(x))
 #define SQUARE_ROOTS(x) (V) INTRINSIC(sqrt)((REALS)(x))
 #define LARGER(x, y) (V) INTRINSIC(max)((REALS)(x), (REALS)(y))

@@ -17,6 +17,7 @@
 #define INTEGER_INTRINSIC(name, ...) _mm512_##name##_epi64##__VA_ARGS__
 #endif
 
+#define LEAVE() _mm256_zeroupper()
 #define ROUNDED(x) __asm__("" : "+v"(x))
 #define SQUARE_ROOTS(x) (V) INTRINSIC(sqrt)((REALS)(x))
 #define LARGER(x, y) (V) INTRINSIC(max)((REALS)(x), (REALS)(y))

@@ -193,14 +193,15 @@ INLINE bool NAME(multiply_directly)(const E *diagonal, ptrdiff_t step, int m, E 
 #endif
 }
 
-NOINLINE void NAME(note_determinants)(struct determinants *d, const E *diagonal, ptrdiff_t step, int m, VI odd, VI info,
-                                      enum NAME(diagonal_kind) kind)
+/* The same for a diagonal. No vector is an argument: GCC then leaves their registers in a state that makes what follows slow. */
+NOINLINE void NAME(note_determinants)(struct determinants *d, const E *diagonal, ptrdiff_t step, int m, const VI *odd,
+                                      const VI *info, enum NAME(diagonal_kind) kind)
 {
     NAME(scaled) product = {NAME(zero)(), TYPED(all)(0)};
     if (!NAME(multiply_directly)(diagonal, step, m, &product.mantissa))
         for (int i = 0; i < m; i++)
             product = NAME(times)(product, diagonal[i * step], i);
-    NAME(note_products)(d, product, odd, info, kind);
+    NAME(note_products)(d, product, *odd, *info, kind);
 }
 
 /* Those of n matrices, from m numbers of each one, one matrix after the other. */

@@ -166,9 +166,9 @@ INLINE void NAME(diagonal_determinants)(const struct tile *tile, const E *t, ptr
     for (int i = 0; i < m && m <= SMALL; i++)
         diagonal[i] = t[i * ld + i];
     if (m <= SMALL)
-        NAME(note_determinants)(tile->determinants, diagonal, 1, m, odd, info, kind);
+        NAME(note_determinants)(tile->determinants, diagonal, 1, m, &odd, &info, kind);
     else
-        NAME(note_determinants)(tile->determinants, t, ld + 1, m, odd, info, kind);
+        NAME(note_determinants)(tile->determinants, t, ld + 1, m, &odd, &info, kind);
 }
 
 /* function(..., rows, columns) with both as constants: of a block, or of the whole matrix if its order is one. */
@@ -196,6 +196,16 @@ INLINE void NAME(diagonal_determinants)(const struct tile *tile, const E *t, ptr
         else                                                                                                           \
             function(__VA_ARGS__, BLOCK - 1);                                                                          \
     } while (0)
+
+/* What the loop over the stack calls. GCC 12 does not always leave vectors behind by itself at the end, and code for the baseline
+   then takes a hundred cycles for its first instruction. */
+#define DEFINE_INVERT(method)                                                                                          \
+    static bool NAME(invert_##method)(struct tile * tile)                                                              \
+    {                                                                                                                  \
+        const bool singular = NAME(method##_of_order)(tile);                                                           \
+        LEAVE();                                                                                                       \
+        return singular;                                                                                               \
+    }
 
 /* One block if the order is a constant, else blocks of BLOCK or BLOCK - 1 rows and columns. */
 #define BLOCKS(m) ((m) <= SMALL ? 1 : ((m) + BLOCK - 1) / BLOCK)

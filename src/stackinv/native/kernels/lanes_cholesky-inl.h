@@ -180,7 +180,7 @@ static size_t NAME(cholesky_work_size)(int m)
     return m <= SMALL ? 0 : (size_t)m * NAME(leading)(m) * sizeof(E);
 }
 
-static bool NAME(invert_cholesky)(struct tile *tile)
+static bool NAME(cholesky_of_order)(struct tile *tile)
 {
     const int m = tile->m;
     switch (m) {
@@ -188,3 +188,5 @@ static bool NAME(invert_cholesky)(struct tile *tile)
     }
     return NAME(cholesky_tile)(tile, m, NAME(leading)(m), (E *)tile->work);
 }
+
+DEFINE_INVERT(cholesky)

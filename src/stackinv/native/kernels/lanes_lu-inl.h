@@ -417,7 +417,7 @@ static size_t NAME(lu_work_size)(int m)
                       : ((size_t)m * NAME(leading)(m) + (size_t)m * BLOCK + 2 * (size_t)m) * sizeof(E) + m * sizeof(VI);
 }
 
-static bool NAME(invert_lu)(struct tile *tile)
+static bool NAME(lu_of_order)(struct tile *tile)
 {
     const int m = tile->m;
     switch (m) {
@@ -430,3 +430,5 @@ static bool NAME(invert_lu)(struct tile *tile)
     work.order = (VI *)(work.inverse_diagonal + m);
     return NAME(lu_tile)(tile, m, &work);
 }
+
+DEFINE_INVERT(lu)

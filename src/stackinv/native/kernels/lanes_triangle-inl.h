@@ -200,7 +200,7 @@ static size_t NAME(triangle_work_size)(int m)
     return m <= SMALL ? 0 : ((size_t)m * NAME(leading)(m) + (size_t)m) * sizeof(E);
 }
 
-static bool NAME(invert_triangle)(struct tile *tile)
+static bool NAME(triangle_of_order)(struct tile *tile)
 {
     const int m = tile->m;
     switch (m) {
@@ -210,3 +210,5 @@ static bool NAME(invert_triangle)(struct tile *tile)
     E *t = (E *)tile->work;
     return NAME(triangle_tile)(tile, m, ld, t, t + m * ld);
 }
+
+DEFINE_INVERT(triangle)

@@ -13,6 +13,7 @@
      APART         whether OpenBLAS's kernels for these processors round products before they add them
 
    and these it may, all for one type as SINGLE says; else vector-inl.h does without:
+     LEAVE()              ends the use of vectors whose registers have more bits than those of the baseline
      ROUNDED(x)           hides the vector x from the compiler; needed where it has fused multiply-add
      SQUARE_ROOTS(x)      the instruction for roots
      LARGER(x, y)         the one for x > y ? x : y, also for NaN and zeros of both signs

@@ -6,6 +6,10 @@
    with WIDTH 1 a vector is one number, for any compiler. What the file of the instruction set defines is used instead;
    portable-inl.h says what that may be. */
 
+#if !defined(LEAVE)
+#define LEAVE() ((void)0)
+#endif
+
 #define V TYPED(vector)
 #define VI TYPED(integers)
 #define VM TYPED(mask)
