@@ -142,6 +142,7 @@ def large() -> str:
     )
 
 
+MACHINES = ("kernels", "peers", "determinants", "examples", "cliffs", "layouts")  # that may not be that of `orders`
 KERNELS = {"AVX512": "AVX-512", "AVX2": "AVX2", "baseline": "SSE2"}
 
 
@@ -336,7 +337,7 @@ def figures() -> dict[str, str]:
         for who, time in one["milliseconds"].items()
     }
     alone = {f"alone {m} {name}": f"{number(calls(name, m)[1])} µs" for m in (3, 8) for name in ("stackinv", "numpy")}
-    machines = {f"machine of {name}": machine(name) for name in ("kernels", "peers", "examples", "cliffs", "layouts")}
+    machines = {f"machine of {name}": machine(name) for name in MACHINES}
     return {"machine": machine(), "dgemm": f"{dgemm():.0f}"} | machines | shares | took | alone
 
 
