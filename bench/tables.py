@@ -160,34 +160,40 @@ def kernels(workers: int = 2, *, alone: bool = False) -> str:
     return markdown(head, rows)
 
 
-def peers() -> str:
+def peers(*names: str) -> str:
     """How many times as fast as each of them."""
     own = times("peers", "stackinv-out")
-    names = [name for name in load("peers")["contenders"] if not name.startswith("stackinv") and name != "copy"]
     return markdown(
-        ["M", "`out=`, µs", "copying, µs", "new memory, µs", *(f"× {title('peers', name)}" for name in names)],
+        ["M", "`out=`, µs", *(f"× {title('peers', name)}" for name in names)],
+        ([str(m), number(own[m]), *(number(times("peers", name)[m] / own[m]) for name in names)] for m in own),
+    )
+
+
+def memory() -> str:
+    """What a stack takes with memory that is there, with new memory, and to be copied."""
+    own, new, copied = (times("peers", name) for name in ("stackinv-out", "stackinv", "copy"))
+    head = ["M", "`out=`, µs", "new memory, µs", "of `out=`", "copying, µs", "of `out=`"]
+    return markdown(
+        head,
         (
-            [str(m), number(own[m]), number(times("peers", "copy")[m]), number(times("peers", "stackinv")[m])]
-            + [number(times("peers", name)[m] / own[m]) for name in names]
-            for m in own
+            [
+                str(m),
+                number(own[m]),
+                *(cell for one in (new, copied) for cell in (number(one[m]), share(one[m] / own[m]))),
+            ]
+            for m in copied
         ),
     )
 
 
-def determinants() -> str:
+def determinants(build: str) -> str:
     others = ("numpy-slogdet", "torch-slogdet", "jax-slogdet", "scipy-det")
-    names = [title("determinants", name) for name in others]
-    head, rows = ["M"], []
-    for name in ("AVX-512", "AVX2"):
-        head += [f"`slogdet`, {name}, µs", *(f"× {one}" for one in names), "`inv_slogdet` over `inv`"]
-    for m in by_determinants("stackinv-slogdet", "AVX2"):
-        row = [str(m)]
-        for build in ("AVX512", "AVX2"):
-            own = by_determinants("stackinv-slogdet", build)[m]
-            row += [number(own), *(number(by_determinants(name, build)[m] / own) for name in others)]
-            both, inverse = (by_determinants(f"stackinv-{name}", build)[m] for name in ("inv_slogdet", "inv"))
-            row.append(f"{both / inverse:.2f}")
-        rows.append(row)
+    head = ["M", "`slogdet`, µs", *(f"× {title('determinants', name)}" for name in others), "`inv_slogdet` over `inv`"]
+    rows = []
+    for m, own in by_determinants("stackinv-slogdet", build).items():
+        both, inverse = (by_determinants(f"stackinv-{name}", build)[m] for name in ("inv_slogdet", "inv"))
+        compared = [number(by_determinants(name, build)[m] / own) for name in others]
+        rows.append([str(m), number(own), *compared, f"{both / inverse:.2f}"])
     return markdown(head, rows)
 
 
@@ -297,8 +303,7 @@ TABLES: dict[str, Callable[[], str]] = {
             limits,
             small,
             large,
-            peers,
-            determinants,
+            memory,
             lengths,
             alone,
             types,
@@ -307,6 +312,10 @@ TABLES: dict[str, Callable[[], str]] = {
             layouts,
         )
     },
+    "peers": lambda: peers(*LIBRARIES, "tensorflow", "numba"),
+    "peers, compiled": lambda: peers("mkl-batch", "mkl-compact", "eigen", "cofactors"),
+    "determinants": lambda: determinants("AVX512"),
+    "determinants, AVX2": lambda: determinants("AVX2"),
     "kernels": kernels,
     "kernels, one worker": lambda: kernels(1),
     "kernels, one matrix": lambda: kernels(alone=True),
