@@ -109,8 +109,13 @@ def slogdet(
     >>> logabsdet
     array([0.69314718,       -inf])
     """
-    sign, logarithm = _determinants(a, ("sign", "logarithm"), dtype, axes, assume_a, engine, workers, callback)
-    return SlogdetResult(sign, logarithm)
+    found = None
+    usual = dtype is None and axes is None and engine is None and workers is None and callback is None
+    if usual and assume_a in STRUCTURES and not default_lapack:
+        found = _native.determinants_small(a, assume_a, True)
+    if found is None:
+        found = _determinants(a, ("sign", "logarithm"), dtype, axes, assume_a, engine, workers, callback)
+    return SlogdetResult._make(found)
 
 
 def det(
@@ -162,8 +167,13 @@ def det(
     >>> stackinv.det([[[1., 2.], [3., 4.]], [[1., 2.], [2., 4.]]])
     array([-2.,  0.])
     """
-    (determinant,) = _determinants(a, ("determinant",), dtype, axes, assume_a, engine, workers, callback)
-    return determinant
+    found = None
+    usual = dtype is None and axes is None and engine is None and workers is None and callback is None
+    if usual and assume_a in STRUCTURES and not default_lapack:
+        found = _native.determinants_small(a, assume_a, False)
+    if found is None:
+        found = _determinants(a, ("determinant",), dtype, axes, assume_a, engine, workers, callback)
+    return found[0]
 
 
 def inv_slogdet(
@@ -276,10 +286,6 @@ def _determinants(
 ) -> list[Any]:
     """What is asked, of NumPy's types, as scalars if `a` is one matrix."""
     structure, lapack = _understood(assume_a, engine)
-    if axes is None and dtype is None and workers is None and callback is None and not lapack:
-        small = _native.determinants_small(a, structure, wanted[0] == "sign")
-        if small is not None:
-            return small
     name = "slogdet" if wanted[0] == "sign" else "det"
     if axes is not None:
         a = _axes.view(a, axes, name)
