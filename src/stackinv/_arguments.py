@@ -82,6 +82,12 @@ def _engine_of_environment() -> str:
 default_lapack = _engine_of_environment() == "lapack"
 
 
+def understood(assume_a: str, engine: Engine | None) -> tuple[str, bool]:
+    """The name of the structure, and whether LAPACK is to calculate, or an error."""
+    structure = assume_a if assume_a in STRUCTURES else structure_of(assume_a)
+    return structure, default_lapack if engine is None else is_lapack(engine)
+
+
 def default_engine() -> str:
     """What calculates if a call does not say."""
     return "lapack" if default_lapack else "auto"

@@ -14,11 +14,16 @@ from stackinv._arguments import is_foreign, is_lazy
 Axes = Sequence[tuple[int, int]]
 
 
-def check(ndim: int, axes: Axes) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The axes of rows and columns, none negative, of the input and of the result, or the error of a NumPy ufunc."""
+def _refuse_wrong(ndim: int, axes: Axes, ufunc: str) -> None:
+    """Raise what NumPy's ufunc would for an array of so many axes."""
     if ndim < 2:
         raise np.linalg.LinAlgError(f"{ndim}-dimensional array given. Array must be at least two-dimensional")
-    np.linalg._umath_linalg.inv(np.empty((0,) * ndim), axes=axes)
+    getattr(np.linalg._umath_linalg, ufunc)(np.empty((0,) * ndim), axes=axes)
+
+
+def check(ndim: int, axes: Axes) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The axes of rows and columns, none negative, of the input and of the result, or the error of a NumPy ufunc."""
+    _refuse_wrong(ndim, axes, "inv")
     (row, column), (out_row, out_column) = ([operator.index(axis) % ndim for axis in pair] for pair in axes)
     return (row, column), (out_row, out_column)
 
@@ -27,9 +32,7 @@ def view(a: Any, axes: Axes, ufunc: str) -> Any:
     """A view with the axes of the matrices last, or the error of this ufunc, whose results have no such axes."""
     if not (is_foreign(a) or is_lazy(a)):
         a = np.asarray(a)
-    if a.ndim < 2:
-        raise np.linalg.LinAlgError(f"{a.ndim}-dimensional array given. Array must be at least two-dimensional")
-    getattr(np.linalg._umath_linalg, ufunc)(np.empty((0,) * a.ndim), axes=axes)
+    _refuse_wrong(a.ndim, axes, ufunc)
     return np.moveaxis(a, axes[0], (-2, -1))
 
 

@@ -16,10 +16,9 @@ from stackinv._arguments import (
     Progress,
     default_lapack,
     is_foreign,
-    is_lapack,
     is_lazy,
-    structure_of,
     types,
+    understood,
 )
 from stackinv._axes import Axes
 from stackinv._foreign import asked, into
@@ -254,7 +253,7 @@ def inv_slogdet(
         a_last, out_last, result_of = _axes.views(a, out, axes)
         inverse, sign, logabsdet = inv_slogdet(a_last, out=out_last, **keywords)
         return InvSlogdetResult(result_of(inverse), sign, logabsdet)
-    structure, lapack = _understood(assume_a, engine)
+    structure, lapack = understood(assume_a, engine)
     if is_lazy(a):
         from stackinv import _dask
 
@@ -285,7 +284,7 @@ def _determinants(
     callback: Progress | None,
 ) -> list[Any]:
     """What is asked, of NumPy's types, as scalars if `a` is one matrix."""
-    structure, lapack = _understood(assume_a, engine)
+    structure, lapack = understood(assume_a, engine)
     name = "slogdet" if wanted[0] == "sign" else "det"
     if axes is not None:
         a = _axes.view(a, axes, name)
@@ -305,12 +304,6 @@ def _determinants(
     kind = types(array.dtype, dtype, wanted[0])[1]
     kinds = {"sign": kind, "determinant": kind, "logarithm": kind.type(0).real.dtype}
     return [_typed(getattr(outputs, name), kinds[name]) for name in wanted]
-
-
-def _understood(assume_a: str, engine: Engine | None) -> tuple[str, bool]:
-    """The name of the structure, and whether LAPACK is to calculate."""
-    structure = assume_a if assume_a in STRUCTURES else structure_of(assume_a)
-    return structure, default_lapack if engine is None else is_lapack(engine)
 
 
 def _typed(values: Any, kind: np.dtype[Any]) -> Any:

@@ -19,6 +19,7 @@ from stackinv._arguments import (
     is_lapack,
     is_lazy,
     structure_of,
+    understood,
 )
 from stackinv._axes import Axes
 from stackinv._foreign import asked, into
@@ -284,8 +285,7 @@ def inv_ex(
             callback=callback,
         )
         return InvExResult(result_of(inverse), info, rcond)
-    structure = assume_a if assume_a in STRUCTURES else structure_of(assume_a)
-    lapack = default_lapack if engine is None else is_lapack(engine)
+    structure, lapack = understood(assume_a, engine)
     if is_lazy(a):
         from stackinv import _dask
 

@@ -155,6 +155,15 @@ def calculate(cnp.ndarray a not None, outputs, calculation, structure, workers, 
 cdef Py_ssize_t MOST_SMALL = 4096
 
 
+cdef bint is_small(cnp.ndarray array) noexcept:
+    """Whether it is a stack of few square matrices that can be read as they lie, and LAPACK is not asked for."""
+    cdef int ndim = cnp.PyArray_NDIM(array)
+    return (
+        ndim >= 2 and 0 < cnp.PyArray_SIZE(array) <= MOST_SMALL and stackinv_settings.engine != STACKINV_LAPACK
+        and cnp.PyArray_DIM(array, ndim - 1) == cnp.PyArray_DIM(array, ndim - 2) and cnp.PyArray_ISBEHAVED_RO(array)
+    )
+
+
 def invert_small(a, structure):
     """The inverses of few matrices of low order that no type or layout keeps from it, or None; also if one is singular.
 
@@ -163,29 +172,22 @@ def invert_small(a, structure):
     cdef stack s
     cdef cnp.ndarray array, result
     cdef int typenum, ndim, number
-    cdef Py_ssize_t m
     cdef stack_structure known = structure_named(structure)
     if not cnp.PyArray_CheckExact(a):
         return None
     array = a
     ndim = cnp.PyArray_NDIM(array)
-    if (
-        ndim < 2 or not 0 < cnp.PyArray_SIZE(array) <= MOST_SMALL or known == STACKINV_IS_DIAGONAL
-        or stackinv_settings.engine == STACKINV_LAPACK
-    ):
+    if known == STACKINV_IS_DIAGONAL or not is_small(array):
         return None
     typenum = cnp.PyArray_TYPE(array)
     if cnp.PyTypeNum_ISINTEGER(typenum) or cnp.PyTypeNum_ISBOOL(typenum):
         array = cnp.PyArray_Cast(array, cnp.NPY_DOUBLE)
         typenum = cnp.NPY_DOUBLE
-    m = cnp.PyArray_DIM(array, ndim - 1)
     if typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT:
         number = 1
     elif typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT:
         number = 3
     else:
-        return None
-    if m != cnp.PyArray_DIM(array, ndim - 2) or not cnp.PyArray_ISBEHAVED_RO(array):
         return None
     result = cnp.PyArray_EMPTY(ndim, cnp.PyArray_DIMS(array), typenum, 0)
     describe(&s, array, result, None, number, known)
@@ -208,11 +210,7 @@ def determinants_small(a, structure, logarithm):
     ndim = cnp.PyArray_NDIM(array)
     typenum = cnp.PyArray_TYPE(array)
     is_complex = typenum == cnp.NPY_CDOUBLE
-    if (
-        ndim < 2 or not 0 < cnp.PyArray_SIZE(array) <= MOST_SMALL or stackinv_settings.engine == STACKINV_LAPACK
-        or cnp.PyArray_DIM(array, ndim - 1) != cnp.PyArray_DIM(array, ndim - 2)
-        or not (typenum == cnp.NPY_DOUBLE or is_complex) or not cnp.PyArray_ISBEHAVED_RO(array)
-    ):
+    if not (typenum == cnp.NPY_DOUBLE or is_complex) or not is_small(array):
         return None
     sign = cnp.PyArray_EMPTY(ndim - 2, cnp.PyArray_DIMS(array), typenum, 0)
     if logarithm:
