@@ -16,4 +16,5 @@
 #define LEAVE() _mm256_zeroupper()
 #define ROUNDED(x) __asm__("" : "+v"(x))
 #define SQUARE_ROOTS(x) (V) INTRINSIC(sqrt)((REALS)(x))
+#define ANY_SIGN(x) (INTRINSIC(movemask)((REALS)(x)) != 0)
 #define LARGER(x, y) (V) INTRINSIC(max)((REALS)(x), (REALS)(y))

@@ -206,14 +206,18 @@ INLINE void NAME(panel)(const NAME(lu_work) * w, const struct tile *tile, const 
 
         VM singular = TYPED(same)(seen, TYPED(integer)(0)) & TYPED(same)(*info, TYPED(integer)(0));
         *info = TYPED(select_integer)(singular, TYPED(integer)(top + 1), *info);
-        /* As LAPACK does, guard against a reciprocal that overflows. */
-        V scale = TYPED(select)(TYPED(greater)(TYPED(all)(SAFE_MINIMUM), largest), TYPED(all)(0x1p64f), TYPED(all)(1));
-        E inverse = NAME(reciprocal)(NAME(scale)(pivot, scale));
-        w->inverse_diagonal[top] = NAME(scale)(inverse, scale);
         t[top * ld + top] = pivot;
-        for (int i = top + 1; i < m; i++)
-            t[i * ld + top] = as_openblas ? NAME(product)(NAME(scale)(column[i], scale), inverse, true)
-                                          : NAME(multiply)(NAME(scale)(column[i], scale), inverse);
+        /* As LAPACK does, guard against a reciprocal that overflows. Where every operation waits for the one before, it is left
+           out if no lane needs it. */
+        const VM tiny = TYPED(greater)(TYPED(all)(SAFE_MINIMUM), largest);
+        const bool guarded = !as_openblas || TYPED(holds)(tiny);
+        const V scale = guarded ? TYPED(select)(tiny, TYPED(all)(0x1p64f), TYPED(all)(1)) : TYPED(all)(1);
+        const E inverse = NAME(reciprocal)(guarded ? NAME(scale)(pivot, scale) : pivot);
+        w->inverse_diagonal[top] = guarded ? NAME(scale)(inverse, scale) : inverse;
+        for (int i = top + 1; i < m; i++) {
+            const E x = guarded ? NAME(scale)(column[i], scale) : column[i];
+            t[i * ld + top] = as_openblas ? NAME(product)(x, inverse, true) : NAME(multiply)(x, inverse);
+        }
     }
 }
 

@@ -17,6 +17,7 @@
      ROUNDED(x)           hides the vector x from the compiler; needed where it has fused multiply-add
      SQUARE_ROOTS(x)      the instruction for roots
      LARGER(x, y)         the one for x > y ? x : y, also for NaN and zeros of both signs
+     ANY_SIGN(x)          whether any number of x, a vector of integers, is negative
      PERMUTE(x, from, y)  in each lane the number from[lane] of x followed by y; its other bits do not count
      MASK                 a mask register with a bit for each lane, and with it all of
      MASK_GREATER(x, y), MASK_EQUAL(x, y), MASK_SAME(x, y)            its bits where that holds; the last one of VI

@@ -13,6 +13,7 @@
 #define INTRINSIC(name) _mm_##name##_pd
 #endif
 
+#define ANY_SIGN(x) (INTRINSIC(movemask)((REALS)(x)) != 0)
 #define SQUARE_ROOTS(x) (V) INTRINSIC(sqrt)((REALS)(x))
 #define LARGER(x, y) (V) INTRINSIC(max)((REALS)(x), (REALS)(y))
 

@@ -199,6 +199,18 @@ INLINE bool TYPED(any)(VI x)
 #endif
 }
 
+/* Whether that holds in any lane. */
+INLINE bool TYPED(holds)(VM mask)
+{
+#if defined(MASK)
+    return mask != 0;
+#elif defined(ANY_SIGN)
+    return ANY_SIGN(mask);
+#else
+    return TYPED(any)(mask);
+#endif
+}
+
 /* The signs of numbers, without their other bits. */
 INLINE VI TYPED(signs)(VI x)
 {
