@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Inverses and determinants of stacks of matrices: `numpy.linalg.inv`, as fast as the hardware allows, on all cores."""
+"""Inverses, solutions and determinants of stacks of matrices: `numpy.linalg.inv`, as fast as the hardware allows, on all cores."""
 
 from stackinv._config import show_config
 from stackinv._determinant import det, inv_slogdet, slogdet
@@ -7,6 +7,7 @@ from stackinv._inv import inv, inv_ex
 from stackinv._native import version as __version__
 from stackinv._patch import is_patched, patch_numpy, unpatch_numpy
 from stackinv._results import InvExResult, InvSlogdetResult, SingularMatrixError
+from stackinv._solve import solve
 from stackinv._workers import get_workers, set_workers
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "set_workers",
     "show_config",
     "slogdet",
+    "solve",
     "unpatch_numpy",
 ]
 

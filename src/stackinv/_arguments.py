@@ -118,13 +118,34 @@ def types(
     return calculation, calculation
 
 
+def types_of_system(
+    a: np.dtype[Any], b: np.dtype[Any], dtype: npt.DTypeLike | None, ufunc: str
+) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    """The same for matrices and right-hand sides: those that hold both, or NumPy's error."""
+    if dtype is None:
+        (calculation, result), (other, other_result) = types(a, None), types(b, None)
+        return np.result_type(calculation, other), np.result_type(result, other_result)
+    calculation = types(np.dtype(bool), dtype)[0]
+    for number, given in enumerate((a, b)):
+        if not np.can_cast(given, calculation, "same_kind"):
+            raise TypeError(
+                f"Cannot cast ufunc {ufunc!r} input {number} from {given!r} to {calculation!r} "
+                "with casting rule 'same_kind'"
+            )
+    return calculation, calculation
+
+
 def check_out(
-    given: tuple[int, ...], dtype: np.dtype[Any], expected: tuple[int, ...], calculation: np.dtype[Any]
+    given: tuple[int, ...],
+    dtype: np.dtype[Any],
+    expected: tuple[int, ...],
+    calculation: np.dtype[Any],
+    ufunc: str = "inv",
 ) -> None:
     """An `out` of this shape and type can take the result, or an error."""
     if given != expected:
         raise ValueError(f"out has shape {given}, expected {expected}")
     if not np.can_cast(calculation, dtype, "same_kind"):
         raise TypeError(
-            f"Cannot cast ufunc 'inv' output from {calculation!r} to {dtype!r} with casting rule 'same_kind'"
+            f"Cannot cast ufunc {ufunc!r} output from {calculation!r} to {dtype!r} with casting rule 'same_kind'"
         )

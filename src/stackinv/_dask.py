@@ -12,7 +12,7 @@ import dask.array as da
 import numpy as np
 
 import stackinv
-from stackinv import _arguments, _workers
+from stackinv import _arguments, _axes, _workers
 from stackinv._results import InvExResult, InvSlogdetResult
 
 
@@ -67,6 +67,50 @@ def inv_slogdet(
     metas = [a._meta.astype(result_type), *_metas(a.ndim - 2, result_type)]
     inverse, sign, logarithm = _parts("inv_slogdet", InvSlogdetResult._fields, metas, a, keywords)
     return InvSlogdetResult(_returned(inverse, out), sign, logarithm)
+
+
+def solve(
+    a: Any,
+    b: Any,
+    out: Any,
+    dtype: Any,
+    structure: str,
+    on_singular: str,
+    engine: str | None,
+    workers: SupportsIndex | None,
+    callback: _arguments.Progress | None,
+) -> Any:
+    """The lazy solution, in chunks that hold whole matrices and columns; of which columns may be in several."""
+    keywords = _keywords(dtype, structure, engine, workers, callback) | {"on_singular": on_singular}
+    a, b = (x if _arguments.is_lazy(x) else da.asarray(x) for x in (a, b))
+    for name, x in (("a", a), ("b", b)):
+        _refuse_unknown(x, name)
+    _arguments.check_square(a.shape)
+    shape = _axes.shape_of_solution(a.shape, b.shape)
+    calculation, result_type = _arguments.types_of_system(a.dtype, b.dtype, dtype, "solve")
+    if out is not None:
+        _check_out(out, shape, calculation, "solve")
+    core = 1 if b.ndim == 1 else 2
+    stack = shape[: len(shape) - core]
+    a = da.broadcast_to(a, stack + a.shape[-2:]).rechunk({len(stack): -1, len(stack) + 1: -1})
+    b = da.broadcast_to(b[:, None] if core == 1 else b, stack + b.shape[-core:] + (1,) * (2 - core))
+    b = b.rechunk({len(stack): -1})
+    axes = tuple(range(len(stack)))
+    row, inner, column = range(len(stack), len(stack) + 3)
+    chunks, arrays = da.core.unify_chunks(a, (*axes, row, inner), b, (*axes, inner, column))
+    a, b = arrays
+    places = [x for axis in axes for x in (da.arange(stack[axis], chunks=(chunks[axis],)), (axis,))]
+    result = da.blockwise(
+        functools.partial(_solve_chunk, **keywords),
+        (*axes, row, column),
+        *(a, (*axes, row, inner), b, (*axes, inner, column)),
+        *places,
+        concatenate=True,
+        dtype=result_type,
+        meta=np.empty((0,) * (len(stack) + 2), result_type),
+        token="solve",
+    )
+    return _returned(result[..., 0] if core == 1 else result, out)
 
 
 def determinants(
@@ -132,26 +176,35 @@ def _keywords(
 
 def _whole_matrices(a: Any, out: Any, dtype: Any) -> tuple[Any, np.dtype[Any]]:
     """`a` in chunks that hold whole matrices, and the type of the result."""
-    if not isinstance(a, da.Array):
-        kind = f"{type(a).__module__.partition('.')[0]} {type(a).__name__}"
-        raise TypeError(
-            f"a is a lazy {kind}, expected an array of NumPy or dask "
-            "(an xarray.DataArray goes through xarray.apply_ufunc(stackinv.inv, ..., dask='allowed'))"
-        )
-    if not isinstance(a._meta, np.ndarray) or _arguments.is_foreign(a._meta):
-        raise TypeError(f"the chunks of a are of type {type(a._meta).__name__}, expected numpy.ndarray")
-    if any(math.isnan(size) for chunks in a.chunks for size in chunks):
-        raise ValueError(
-            f"a has chunks of unknown size: shape {a.shape}, expected all to be known; "
-            "a.compute_chunk_sizes() finds them out"
-        )
+    _refuse_unknown(a, "a")
     _arguments.check_square(a.shape)
     calculation, result_type = _arguments.types(a.dtype, dtype)
     if out is not None:
-        if not isinstance(out, da.Array):
-            raise TypeError(f"out must be a dask array, as a is, not {type(out).__name__}")
-        _arguments.check_out(out.shape, out.dtype, a.shape, calculation)
+        _check_out(out, a.shape, calculation, "inv")
     return a.rechunk({a.ndim - 2: -1, a.ndim - 1: -1}), result_type
+
+
+def _refuse_unknown(a: Any, name: str) -> None:
+    """An array of dask's whose chunks are NumPy's, of known sizes, or an error."""
+    if not isinstance(a, da.Array):
+        kind = f"{type(a).__module__.partition('.')[0]} {type(a).__name__}"
+        raise TypeError(
+            f"{name} is a lazy {kind}, expected an array of NumPy or dask "
+            "(an xarray.DataArray goes through xarray.apply_ufunc(stackinv.inv, ..., dask='allowed'))"
+        )
+    if not isinstance(a._meta, np.ndarray) or _arguments.is_foreign(a._meta):
+        raise TypeError(f"the chunks of {name} are of type {type(a._meta).__name__}, expected numpy.ndarray")
+    if any(math.isnan(size) for chunks in a.chunks for size in chunks):
+        raise ValueError(
+            f"{name} has chunks of unknown size: shape {a.shape}, expected all to be known; "
+            f"{name}.compute_chunk_sizes() finds them out"
+        )
+
+
+def _check_out(out: Any, shape: tuple[int, ...], calculation: np.dtype[Any], ufunc: str) -> None:
+    if not isinstance(out, da.Array):
+        raise TypeError(f"out must be a dask array, as a is, not {type(out).__name__}")
+    _arguments.check_out(out.shape, out.dtype, shape, calculation, ufunc)
 
 
 def _returned(result: Any, out: Any) -> Any:
@@ -178,6 +231,13 @@ def _inv_chunk(
         return getattr(stackinv, function)(chunk, **keywords)
     except stackinv.SingularMatrixError as error:
         raise error.in_whole([axis[i] for axis, i in zip(starts, block_id[:-2], strict=True)]) from None
+
+
+def _solve_chunk(a: Any, b: Any, *places: Any, **keywords: Any) -> Any:
+    try:
+        return stackinv.solve(a, b, **keywords)
+    except stackinv.SingularMatrixError as error:
+        raise error.in_whole([int(place[0]) for place in places]) from None
 
 
 def _results_chunk(chunk: Any, *, block_id: tuple[int, ...] = (), **keywords: Any) -> tuple[Any, ...]:

@@ -259,7 +259,7 @@ def inv_slogdet(
 
         return _dask.inv_slogdet(a, out, dtype, structure, on_singular, engine, workers, callback)
     if is_foreign(a):
-        inverse, others = asked("inv", a, lambda array: stackinv.inv_slogdet(array, **keywords), once=True)
+        inverse, others = asked("inv", (a,), lambda array: stackinv.inv_slogdet(array, **keywords), once=True)
         return InvSlogdetResult(into(out, inverse), *others)
     array, wrap = as_stack(a)
     outputs, count = calculate(array, _BOTH, out, dtype, structure, lapack, workers, callback)
@@ -330,5 +330,5 @@ def _of_foreign(
         "callback": callback,
     }
     once = any(value not in (None, "gen") for value in keywords.values())
-    result, _ = asked(name, a, lambda array: (getattr(stackinv, name)(array, **keywords),), once=once)
+    result, _ = asked(name, (a,), lambda array: (getattr(stackinv, name)(array, **keywords),), once=once)
     return list(result) if name == "slogdet" else [result]

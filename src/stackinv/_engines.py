@@ -31,7 +31,10 @@ def import_lapack() -> ModuleType:
 
 
 class Outputs(NamedTuple):
-    """What is asked of a stack: arrays for it, in the order of `enum array` in native/stackinv.h; None is not asked."""
+    """What is asked of a stack: arrays for it, in the order of `enum array` in native/stackinv.h; None is not asked.
+
+    With the solutions also what they solve for: the right-hand sides.
+    """
 
     inverse: Any = None
     info: Any = None
@@ -39,6 +42,8 @@ class Outputs(NamedTuple):
     sign: Any = None
     logarithm: Any = None
     determinant: Any = None
+    right: Any = None
+    solution: Any = None
 
     def block(self, index: tuple[Any, ...]) -> Outputs:
         """Those of a part of the stack."""
@@ -56,7 +61,9 @@ def calculate(
 ) -> int:
     """As `_native.calculate`; LAPACK's engine does it if it is asked for, or if there is no other."""
     singular = -1
-    only_diagonal = structure == "diagonal" or ("triangular" in structure and outputs.inverse is None)
+    only_diagonal = structure == "diagonal" or (
+        "triangular" in structure and outputs.inverse is None and outputs.solution is None
+    )
     if not lapack or only_diagonal:  # for which LAPACK has nothing
         singular = _native.calculate(a, outputs, calculation, structure, workers, callback)
     if singular < 0:

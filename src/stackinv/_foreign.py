@@ -7,26 +7,27 @@ from typing import Any
 import numpy as np
 
 from stackinv import _patch
-from stackinv._arguments import Array
+from stackinv._arguments import Array, is_foreign
 from stackinv._stack import cast, checked_out
 
 
 def asked(
-    name: str, a: Any, calculate: Callable[[Array], tuple[Any, ...]], *, once: bool
+    name: str, arguments: tuple[Any, ...], calculate: Callable[..., tuple[Any, ...]], *, once: bool
 ) -> tuple[Any, tuple[Any, ...]]:
-    """What the class of `a` makes of NumPy's function with this calculation in it, and what else that gave."""
+    """What the class of the arguments makes of NumPy's function with this calculation in it, and what else that gave."""
     others: list[tuple[Any, ...]] = []
 
-    def calculated(array: Array) -> Any:
-        result, *rest = calculate(array)
+    def calculated(*arrays: Array) -> Any:
+        result, *rest = calculate(*arrays)
         others.append(tuple(rest))
         return result
 
-    result = _patch.call_numpys(name, a, calculated)
+    result = _patch.call_numpys(name, arguments, calculated)
     if once and len(others) != 1:
-        what = {"inv": "the inverse"}.get(name, "the determinant")
+        what = {"inv": "the inverse", "solve": "the solution"}.get(name, "the determinant")
+        kind = next(type(argument) for argument in arguments if is_foreign(argument))
         raise TypeError(
-            f"{type(a).__name__} has {what} calculated {len(others)} times by numpy.linalg.{name}, expected once: "
+            f"{kind.__name__} has {what} calculated {len(others)} times by numpy.linalg.{name}, expected once: "
             f"only {name} without keywords can be had of it"
         )
     return result, others[0] if others else ()

@@ -185,7 +185,7 @@ def inv(
         if is_foreign(a):
             inverse, _ = asked(
                 "inv",
-                a,
+                (a,),
                 lambda array: (
                     stackinv.inv(
                         array,
@@ -293,7 +293,7 @@ def inv_ex(
     if is_foreign(a):
         inverse, others = asked(
             "inv",
-            a,
+            (a,),
             lambda array: stackinv.inv_ex(
                 array, dtype=dtype, assume_a=assume_a, engine=engine, workers=workers, callback=callback
             ),

@@ -13,10 +13,10 @@ from libc.stdlib cimport free, malloc
 
 cimport numpy as cnp
 from scipy.linalg.cython_lapack cimport (
-    cgetrf, cgetri, chetrf, chetri, cpotrf, cpotri, csytrf, csytri, ctrtri,
-    dgetrf, dgetri, dpotrf, dpotri, dsytrf, dsytri, dtrtri,
-    sgetrf, sgetri, spotrf, spotri, ssytrf, ssytri, strtri,
-    zgetrf, zgetri, zhetrf, zhetri, zpotrf, zpotri, zsytrf, zsytri, ztrtri,
+    cgetrf, cgetri, cgetrs, chetrf, chetri, chetrs, cpotrf, cpotri, cpotrs, csytrf, csytri, csytrs, ctrtri, ctrtrs,
+    dgetrf, dgetri, dgetrs, dpotrf, dpotri, dpotrs, dsytrf, dsytri, dsytrs, dtrtri, dtrtrs,
+    sgetrf, sgetri, sgetrs, spotrf, spotri, spotrs, ssytrf, ssytri, ssytrs, strtri, strtrs,
+    zgetrf, zgetri, zgetrs, zhetrf, zhetri, zhetrs, zpotrf, zpotri, zpotrs, zsytrf, zsytri, zsytrs, ztrtri, ztrtrs,
 )
 
 include "blas_int.pxi"
@@ -27,9 +27,10 @@ from stackinv import _blas, _workers
 
 from stackinv._native cimport (
     STACKINV_A, STACKINV_INFO, STACKINV_INVERSE, STACKINV_IS_GENERAL, STACKINV_IS_HERMITIAN,
-    STACKINV_IS_POSITIVE_DEFINITE, STACKINV_IS_SYMMETRIC, STACKINV_IS_UPPER_TRIANGULAR, STACKINV_RCOND,
-    describe, determinants, locate, multiply, padded, place, read_matrix, stack, stack_structure, structure_named,
-    wants_determinant, wants_inverse, write_all, write_matrix,
+    STACKINV_IS_POSITIVE_DEFINITE, STACKINV_IS_SYMMETRIC, STACKINV_IS_UPPER_TRIANGULAR, STACKINV_RCOND, STACKINV_RIGHT,
+    STACKINV_SOLUTION, describe, determinants, locate, multiply, padded, place, read_matrix, read_right, stack,
+    stack_structure, structure_named, wants_determinant, wants_inverse, wants_solution, write_matrix, write_singular,
+    write_solution,
 )
 
 cdef extern from "kernels.h":
@@ -90,6 +91,18 @@ ctypedef void (*sytri_t)(
     char *uplo, blas_int *n, void *a, blas_int *lda, blas_int *pivots, void *work, blas_int *info
 ) noexcept nogil
 ctypedef void (*trtri_t)(char *uplo, char *diag, blas_int *n, void *a, blas_int *lda, blas_int *info) noexcept nogil
+# Solutions from the factors: getrs has `trans` for the first argument, sytrs and hetrs have `uplo`.
+ctypedef void (*getrs_t)(
+    char *option, blas_int *n, blas_int *nrhs, void *a, blas_int *lda, blas_int *pivots, void *b, blas_int *ldb,
+    blas_int *info
+) noexcept nogil
+ctypedef void (*potrs_t)(
+    char *uplo, blas_int *n, blas_int *nrhs, void *a, blas_int *lda, void *b, blas_int *ldb, blas_int *info
+) noexcept nogil
+ctypedef void (*trtrs_t)(
+    char *uplo, char *trans, char *diag, blas_int *n, blas_int *nrhs, void *a, blas_int *lda, void *b, blas_int *ldb,
+    blas_int *info
+) noexcept nogil
 
 cdef struct Routines:
     getrf_t getrf
@@ -101,33 +114,45 @@ cdef struct Routines:
     sytrf_t hetrf
     sytri_t hetri
     trtri_t trtri
+    getrs_t getrs
+    potrs_t potrs
+    getrs_t sytrs
+    getrs_t hetrs
+    trtrs_t trtrs
 
 cdef Routines ROUTINES[4]                       # by "fdFD"
 ROUTINES[0] = Routines(
     <getrf_t> sgetrf, <getri_t> sgetri, <potrf_t> spotrf, <potrf_t> spotri, <sytrf_t> ssytrf, <sytri_t> ssytri,
-    <sytrf_t> ssytrf, <sytri_t> ssytri, <trtri_t> strtri,
+    <sytrf_t> ssytrf, <sytri_t> ssytri, <trtri_t> strtri, <getrs_t> sgetrs, <potrs_t> spotrs, <getrs_t> ssytrs, <getrs_t> ssytrs,
+    <trtrs_t> strtrs,
 )
 ROUTINES[1] = Routines(
     <getrf_t> dgetrf, <getri_t> dgetri, <potrf_t> dpotrf, <potrf_t> dpotri, <sytrf_t> dsytrf, <sytri_t> dsytri,
-    <sytrf_t> dsytrf, <sytri_t> dsytri, <trtri_t> dtrtri,
+    <sytrf_t> dsytrf, <sytri_t> dsytri, <trtri_t> dtrtri, <getrs_t> dgetrs, <potrs_t> dpotrs, <getrs_t> dsytrs, <getrs_t> dsytrs,
+    <trtrs_t> dtrtrs,
 )
 ROUTINES[2] = Routines(
     <getrf_t> cgetrf, <getri_t> cgetri, <potrf_t> cpotrf, <potrf_t> cpotri, <sytrf_t> csytrf, <sytri_t> csytri,
-    <sytrf_t> chetrf, <sytri_t> chetri, <trtri_t> ctrtri,
+    <sytrf_t> chetrf, <sytri_t> chetri, <trtri_t> ctrtri, <getrs_t> cgetrs, <potrs_t> cpotrs, <getrs_t> csytrs, <getrs_t> chetrs,
+    <trtrs_t> ctrtrs,
 )
 ROUTINES[3] = Routines(
     <getrf_t> zgetrf, <getri_t> zgetri, <potrf_t> zpotrf, <potrf_t> zpotri, <sytrf_t> zsytrf, <sytri_t> zsytri,
-    <sytrf_t> zhetrf, <sytri_t> zhetri, <trtri_t> ztrtri,
+    <sytrf_t> zhetrf, <sytri_t> zhetri, <trtri_t> ztrtri, <getrs_t> zgetrs, <potrs_t> zpotrs, <getrs_t> zsytrs, <getrs_t> zhetrs,
+    <trtrs_t> ztrtrs,
 )
 
 cdef char *LOWER = b"L"
 cdef char *UPPER = b"U"
 cdef char *NOT_UNIT = b"N"
+cdef char *AS_IT_IS = b"N"
+cdef char *TRANSPOSED = b"T"
 
 
 cdef struct Workspace:
-    # What one thread needs: a matrix in Fortran order, what the routines ask for, the pivots.
+    # What one thread needs: a matrix in Fortran order, right-hand sides, what the routines ask for, the pivots.
     void *a
+    void *right
     void *work
     blas_int *pivots
     blas_int ld
@@ -161,6 +186,26 @@ cdef blas_int invert_factors(const Routines *r, stack_structure known, blas_int 
         r.hetri(LOWER, &m, w.a, &w.ld, w.pivots, w.work, &info)
     elif known == STACKINV_IS_UPPER_TRIANGULAR:
         r.trtri(UPPER, NOT_UNIT, &m, w.a, &w.ld, &info)
+    return info
+
+
+cdef blas_int solve(
+    const Routines *r, stack_structure known, bint transposed, blas_int m, blas_int columns, Workspace *w
+) noexcept nogil:
+    """The right-hand sides become solutions, by the matrix that was factored; LAPACK's info."""
+    cdef blas_int info = 0
+    if known == STACKINV_IS_GENERAL:
+        r.getrs(AS_IT_IS, &m, &columns, w.a, &w.ld, w.pivots, w.right, &w.ld, &info)
+    elif known == STACKINV_IS_POSITIVE_DEFINITE:
+        r.potrs(LOWER, &m, &columns, w.a, &w.ld, w.right, &w.ld, &info)
+    elif known == STACKINV_IS_SYMMETRIC:
+        r.sytrs(LOWER, &m, &columns, w.a, &w.ld, w.pivots, w.right, &w.ld, &info)
+    elif known == STACKINV_IS_HERMITIAN:
+        r.hetrs(LOWER, &m, &columns, w.a, &w.ld, w.pivots, w.right, &w.ld, &info)
+    elif known == STACKINV_IS_UPPER_TRIANGULAR:
+        r.trtrs(
+            UPPER, TRANSPOSED if transposed else AS_IT_IS, NOT_UNIT, &m, &columns, w.a, &w.ld, w.right, &w.ld, &info
+        )
     return info
 
 
@@ -303,6 +348,9 @@ cdef bint calculate_one(
         d = determinant_of(a, s, type, <number *> w.work, w.pivots, w.ld)
     if info == 0 and wants_inverse(s):
         info = invert_factors(r, s.structure, s.m, w)
+    elif info == 0 and wants_solution(s):
+        read_right(s, at.at[STACKINV_RIGHT], w.right, w.ld)
+        info = solve(r, s.structure, s.transposed, s.m, s.columns, w)
 
     if info:                                # for some routines also with NaN, which does not count as singular
         singular = not has_nan(a, s.m, w.ld)
@@ -314,11 +362,12 @@ cdef bint calculate_one(
         if rcond:
             rcond[0] = 0 if singular else NAN
         write_determinants(s, i, 1, &d)
-        if wants_inverse(s):
-            write_all(s, at.at[STACKINV_INVERSE], NAN)
+        write_singular(s, &at)
         return singular
 
     write_determinants(s, i, 1, &d)
+    if wants_solution(s):
+        write_solution(s, at.at[STACKINV_SOLUTION], w.right, w.ld)
     if not wants_inverse(s):
         return False
 
@@ -350,17 +399,18 @@ cdef void *allocate(
     cdef blas_int ld = m if m < 32 else m + 8
     cdef blas_int lwork = workspace_length(r, s.structure, m, type % 2 == 0)
     cdef Py_ssize_t matrix = padded(<Py_ssize_t> m * ld * size), work = padded(lwork * size)
-    cdef Py_ssize_t pivots = padded(m * sizeof(blas_int))
+    cdef Py_ssize_t pivots = padded(m * sizeof(blas_int)), right = padded(<Py_ssize_t> s.columns * ld * size)
     cdef char *block = NULL
     cdef char *mine
     cdef int k
-    if <double> threads * m * m * size < 2.0 ** 60:
-        block = <char *> malloc(64 + threads * (matrix + work + pivots))
+    if <double> threads * m * max(m, s.columns) * size < 2.0 ** 60:
+        block = <char *> malloc(64 + threads * (matrix + right + work + pivots))
     if block == NULL:
         raise MemoryError(f"Unable to allocate {threads} workspaces, one a worker, for matrices of order {m}")
     for k in range(threads):
-        mine = <char *> ((<size_t> block + 63) // 64 * 64) + k * (matrix + work + pivots)
-        w[k].a, w[k].work, w[k].pivots = mine, mine + matrix, <blas_int *> (mine + matrix + work)
+        mine = <char *> ((<size_t> block + 63) // 64 * 64) + k * (matrix + right + work + pivots)
+        w[k].a, w[k].right, w[k].work = mine, mine + matrix, mine + matrix + right
+        w[k].pivots = <blas_int *> (mine + matrix + right + work)
         w[k].ld, w[k].lwork = ld, lwork
     return block
 

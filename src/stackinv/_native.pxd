@@ -45,6 +45,8 @@ cdef extern from "stackinv.h":
         STACKINV_SIGN
         STACKINV_LOGARITHM
         STACKINV_DETERMINANT
+        STACKINV_RIGHT
+        STACKINV_SOLUTION
         STACKINV_ARRAYS
     struct layout:
         bint single
@@ -55,21 +57,26 @@ cdef extern from "stackinv.h":
         bint transposed
         Py_ssize_t n
         int m
-        char *at[7]                 # STACKINV_ARRAYS
+        int columns
+        char *at[9]                 # STACKINV_ARRAYS
     void stackinv_describe(
         stack *s, stack_type, stack_structure, int m, layout a, layout inverse, char *const *at
     ) noexcept nogil
+    void stackinv_add_systems(stack *s, int columns, layout right, layout solution) noexcept nogil
     void stackinv_add_axis(stack *s, Py_ssize_t length, const Py_ssize_t *strides) noexcept nogil
 
 cdef extern from "stack.h":
     bint wants_inverse(const stack *s) noexcept nogil
     bint wants_determinant(const stack *s) noexcept nogil
+    bint wants_solution(const stack *s) noexcept nogil
     struct place:
-        char *at[7]                 # STACKINV_ARRAYS
+        char *at[9]                 # STACKINV_ARRAYS
     place locate(const stack *s, Py_ssize_t i) noexcept nogil
     void read_matrix(const stack *s, const char *at, void *to, Py_ssize_t ld) noexcept nogil
     void write_matrix(const stack *s, char *at, const void *source, Py_ssize_t ld) noexcept nogil
-    void write_all(const stack *s, char *at, double value) noexcept nogil
+    void read_right(const stack *s, const char *at, void *to, Py_ssize_t ld) noexcept nogil
+    void write_solution(const stack *s, char *at, const void *source, Py_ssize_t ld) noexcept nogil
+    void write_singular(const stack *s, const place *at) noexcept nogil
     size_t padded(size_t size) noexcept nogil
 
 cdef extern from "stackinv.h":

@@ -37,6 +37,17 @@ cdef bint begins_as(cnp.ndarray array, cnp.ndarray a, int ndim) noexcept:
     return True
 
 
+cdef bint is_beside(cnp.ndarray array, cnp.ndarray a, int ndim) noexcept:
+    """Whether it has right-hand sides, or solutions, for the matrices of `a`."""
+    cdef int d
+    if cnp.PyArray_NDIM(array) != ndim:
+        return False
+    for d in range(ndim - 1):
+        if cnp.PyArray_DIM(array, d) != cnp.PyArray_DIM(a, d):
+            return False
+    return True
+
+
 cdef bint is_of(cnp.ndarray array, bint is_complex) noexcept:
     cdef int typenum = cnp.PyArray_TYPE(array)
     if is_complex:
@@ -70,10 +81,10 @@ cdef int describe(
     `inverse` may be None, and so may each of the others, in the order of `enum array`, or all of them.
     """
     cdef int ndim = cnp.PyArray_NDIM(a), d, k, arrays = STACKINV_INFO if others is None else STACKINV_ARRAYS
-    cdef char *at[7]                # STACKINV_ARRAYS
-    cdef Py_ssize_t strides[7]
-    cdef Py_ssize_t m
-    cdef cnp.ndarray array
+    cdef char *at[9]                # STACKINV_ARRAYS
+    cdef Py_ssize_t strides[9]
+    cdef Py_ssize_t m, columns
+    cdef cnp.ndarray array, right = None, solution = None
     cdef bint same = (
         ndim >= 2 and cnp.PyArray_DIM(a, ndim - 1) == cnp.PyArray_DIM(a, ndim - 2) and cnp.PyArray_DIM(a, ndim - 1) > 0
         and begins_as(inverse, a, ndim) and is_of(a, number >= 2) and (inverse is None or is_of(inverse, number >= 2))
@@ -86,8 +97,14 @@ cdef int describe(
     for k in range(STACKINV_INFO, arrays):
         array = others[k - STACKINV_INFO]
         if array is not None:
-            same &= begins_as(array, a, ndim - 2) and cnp.PyArray_TYPE(array) == type_of_output(k, number)
+            if k >= STACKINV_RIGHT:
+                same &= is_beside(array, a, ndim) and is_of(array, number >= 2)
+            else:
+                same &= begins_as(array, a, ndim - 2) and cnp.PyArray_TYPE(array) == type_of_output(k, number)
             at[k] = cnp.PyArray_BYTES(array)
+    if same and at[STACKINV_SOLUTION] != NULL:
+        right, solution = others[STACKINV_RIGHT - STACKINV_INFO], others[STACKINV_SOLUTION - STACKINV_INFO]
+        same = right is not None and cnp.PyArray_DIM(right, ndim - 1) == cnp.PyArray_DIM(solution, ndim - 1) > 0
     if not same:
         raise RuntimeError("an array changed its shape or type while its matrices were calculated with")
     m = cnp.PyArray_DIM(a, ndim - 1)
@@ -97,6 +114,11 @@ cdef int describe(
         s, <stack_type> number, known, <int> m,
         layout_of(a, ndim), layout_of(a if inverse is None else inverse, ndim), at,
     )
+    if solution is not None:
+        columns = cnp.PyArray_DIM(right, ndim - 1)
+        if <int> columns != columns:
+            raise ValueError(f"{columns} right-hand sides are too many for a C int")
+        stackinv_add_systems(s, <int> columns, layout_of(right, ndim), layout_of(solution, ndim))
     for d in range(ndim - 2):
         strides[STACKINV_A] = cnp.PyArray_STRIDE(a, d)
         strides[STACKINV_INVERSE] = 0 if inverse is None else cnp.PyArray_STRIDE(inverse, d)
@@ -120,7 +142,8 @@ def calculate(cnp.ndarray a not None, outputs, calculation, structure, workers, 
     symmetric ones the lower triangle is read. The outputs, each of which may be None, are those of
     `_engines.Outputs`: the inverses, as `a` and maybe in the same memory; and of the shape of the stack: info (C int,
     zeros), rcond (double, only with the inverses), and the signs of determinants, their logarithms, and determinants
-    (double; signs and determinants of complex matrices complex).
+    (double; signs and determinants of complex matrices complex). The right-hand sides of systems and, instead of the
+    inverses, their solutions are of shape (..., M, K), K > 0, and else as `a`; they may be in the same memory.
     """
     cdef stack s
     cdef call *c
@@ -217,13 +240,47 @@ def determinants_small(a, structure, logarithm):
         second = cnp.PyArray_EMPTY(ndim - 2, cnp.PyArray_DIMS(array), cnp.NPY_DOUBLE, 0)
     describe(
         &s, array, None,
-        (None, None, sign, second, None) if logarithm else (None, None, None, None, sign),
+        (None, None, sign, second, None, None, None) if logarithm else (None, None, None, None, sign, None, None),
         3 if is_complex else 1, known,
     )
     singular = stackinv_invert_few(&s)
     if singular < 0 or (singular and known == STACKINV_IS_POSITIVE_DEFINITE):     # whose error is to name it
         return None
     return [sign[()], second[()]] if logarithm else [sign[()]]
+
+
+def solve_small(a, b, structure):
+    """The solutions of few systems of low order that no type or layout keeps from it, or None; also if one is singular.
+
+    As `invert_small`, where both have the same type and the same axes, or are one matrix and one vector.
+    """
+    cdef stack s
+    cdef cnp.ndarray array, right, result, solution
+    cdef int typenum, ndim, number
+    cdef stack_structure known = structure_named(structure)
+    if not cnp.PyArray_CheckExact(a) or not cnp.PyArray_CheckExact(b):
+        return None
+    array, right = a, b
+    typenum = cnp.PyArray_TYPE(array)
+    if typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT:
+        number = 1
+    elif typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT:
+        number = 3
+    else:
+        return None
+    if not (
+        is_small(array) and cnp.PyArray_TYPE(right) == typenum and 0 < cnp.PyArray_SIZE(right) <= MOST_SMALL
+        and cnp.PyArray_ISBEHAVED_RO(right)
+    ):
+        return None
+    ndim = cnp.PyArray_NDIM(array)
+    result = solution = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(right), cnp.PyArray_DIMS(right), typenum, 0)
+    if cnp.PyArray_NDIM(right) == 1:
+        right, solution = right[:, None], result[:, None]
+    if not is_beside(right, array, ndim):
+        return None
+    describe(&s, array, None, (None, None, None, None, None, right, solution), number, known)
+    return None if stackinv_invert_few(&s) else result
 
 
 def builds():

@@ -19,9 +19,9 @@ import stackinv
 _lock = threading.RLock()
 _holders: set["_Patch"] = set()
 _calls: dict[object, str] = {}  # of `call_numpys` now, and which function
-_calculation: ContextVar[tuple[str, Callable[[Any], Any]] | None] = ContextVar("_calculation", default=None)
+_calculation: ContextVar[tuple[str, Callable[..., Any]] | None] = ContextVar("_calculation", default=None)
 # By name NumPy's function, and another with its code. After a reload of numpy.linalg there is one more.
-_numpys: dict[str, dict[FunctionType, FunctionType]] = {"inv": {}, "det": {}, "slogdet": {}}
+_numpys: dict[str, dict[FunctionType, FunctionType]] = {"inv": {}, "solve": {}, "det": {}, "slogdet": {}}
 NAMES = tuple(_numpys)
 
 
@@ -29,6 +29,10 @@ NAMES = tuple(_numpys)
 # _exchange gives them.
 def inv(a: Any) -> Any:
     return _stackinv._patch.calculate("inv", a)  # type: ignore[name-defined]  # noqa: F821
+
+
+def solve(a: Any, b: Any) -> Any:
+    return _stackinv._patch.calculate("solve", a, b)  # type: ignore[name-defined]  # noqa: F821
 
 
 def det(a: Any) -> Any:
@@ -39,33 +43,33 @@ def slogdet(a: Any) -> Any:
     return _stackinv._patch.calculate("slogdet", a)  # type: ignore[name-defined]  # noqa: F821
 
 
-_CODE = {"inv": inv.__code__, "det": det.__code__, "slogdet": slogdet.__code__}
+_CODE = {"inv": inv.__code__, "solve": solve.__code__, "det": det.__code__, "slogdet": slogdet.__code__}
 
 
-def calculate(name: str, a: Any) -> Any:
-    """What the function of this name makes of `a`, whose class has been asked, by whatever it is now and here."""
+def calculate(name: str, *arguments: Any) -> Any:
+    """What the function of this name makes of arguments whose classes have been asked, by whatever it is now and here."""
     of, calculation = _calculation.get() or (None, None)
     if calculation is not None and of == name:
-        token = _calculation.set(None)  # it is for `a` alone, and not for what callbacks calculate
+        token = _calculation.set(None)  # it is for these alone, and not for what callbacks calculate
         try:
-            return _wrapped(name, calculation, a)
+            return _wrapped(name, calculation, arguments)
         finally:
             _calculation.reset(token)
     if any(name in holder.names for holder in list(_holders)):
-        return _wrapped(name, getattr(stackinv, name), a)
-    return next(reversed(_numpys[name].values()))(a)
+        return _wrapped(name, getattr(stackinv, name), arguments)
+    return next(reversed(_numpys[name].values()))(*arguments)
 
 
-def _wrapped(name: str, function: Callable[[Any], Any], a: Any) -> Any:
-    if not stackinv._arguments.is_foreign(a):
-        return function(a)
-    result = function(np.asarray(a))  # its class would be asked again
-    wrap = getattr(a, "__array_wrap__", None) if name == "inv" else None  # as NumPy's functions do
+def _wrapped(name: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    if not any(map(stackinv._arguments.is_foreign, arguments)):
+        return function(*arguments)
+    result = function(*map(np.asarray, arguments))  # their classes would be asked again
+    wrap = getattr(arguments[-1], "__array_wrap__", None) if name in ("inv", "solve") else None  # as NumPy's functions do
     return result if wrap is None else wrap(result)
 
 
-def call_numpys(name: str, a: Any, calculation: Callable[[Any], Any]) -> Any:
-    """NumPy's function of `a`, which asks the class of `a`, with this in place of what it calculates in this thread."""
+def call_numpys(name: str, arguments: tuple[Any, ...], calculation: Callable[..., Any]) -> Any:
+    """NumPy's function, which asks the classes of its arguments, with this for what it calculates in this thread."""
     call = object()
     function = _find(name)
     token = _calculation.set((name, calculation))
@@ -73,7 +77,7 @@ def call_numpys(name: str, a: Any, calculation: Callable[[Any], Any]) -> Any:
         with _lock:
             _calls[call] = name
             _exchange(name, function)
-        return getattr(np.linalg, name)(a)
+        return getattr(np.linalg, name)(*arguments)
     finally:
         _calculation.reset(token)
         with _lock:
@@ -148,7 +152,7 @@ class _Patch:
 
 
 def patch_numpy(*names: str) -> _Patch:
-    """Make `numpy.linalg.inv`, `det` and `slogdet`, and what NumPy builds on them, calculate by those of stackinv.
+    """Make `numpy.linalg.inv`, `solve`, `det` and `slogdet`, and what NumPy builds on them, calculate by those of stackinv.
 
     As a statement, until `unpatch_numpy`; in a ``with`` statement, for its block, which may stand within others. It
     holds for all threads of the process, and for every name that `numpy.linalg.inv` has been given by
@@ -157,7 +161,7 @@ def patch_numpy(*names: str) -> _Patch:
 
     Parameters
     ----------
-    *names : {"inv", "det", "slogdet"}
+    *names : {"inv", "solve", "det", "slogdet"}
         Those functions only. By default all of them.
 
     Returns
@@ -204,7 +208,7 @@ def is_patched(name: str = "inv") -> bool:
 
     Parameters
     ----------
-    name : {"inv", "det", "slogdet"}, optional
+    name : {"inv", "solve", "det", "slogdet"}, optional
         Which one.
 
     Returns

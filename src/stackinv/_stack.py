@@ -18,6 +18,7 @@ from stackinv._arguments import (
     check_square,
     is_foreign,
     types,
+    types_of_system,
 )
 
 # Stacks that NumPy has to convert go through a buffer of this size, so that they are never copied whole.
@@ -27,14 +28,16 @@ _BUFFER_BYTES = 1 << 20
 _PIECE_BYTES = 16 << 20
 
 
-def as_stack(a: npt.ArrayLike) -> tuple[Array, Callable[[Array], Array] | None]:
+def as_array(a: npt.ArrayLike) -> tuple[Array, Callable[[Array], Array] | None]:
     """The array, and what makes the result of the type that NumPy's would have, if anything must."""
-    wrap = None
     if type(a) is np.ndarray:
-        array = a
-    else:
-        array = np.asarray(a)
-        wrap = getattr(a, "__array_wrap__", None)
+        return a, None
+    return np.asarray(a), getattr(a, "__array_wrap__", None)
+
+
+def as_stack(a: npt.ArrayLike) -> tuple[Array, Callable[[Array], Array] | None]:
+    """The same of square matrices, or NumPy's error."""
+    array, wrap = as_array(a)
     check_square(array.shape)
     return array, wrap
 
@@ -48,34 +51,52 @@ def calculate(
     lapack: bool,
     workers: SupportsIndex | None,
     callback: Progress | None,
+    right: Array | None = None,
 ) -> tuple[_engines.Outputs, int]:
-    """New arrays for what is asked, and the number of singular matrices. The inverses are `out` or what becomes it."""
+    """New arrays for what is asked, and the number of singular matrices.
+
+    The inverses are `out` or what becomes it. With right-hand sides, one a column, it is the solutions.
+    """
     if workers is not None:
         workers = _workers.resolve(workers)
     check_callback(callback)
-    calculation, result_type = types(array.dtype, dtype, asked[0])
+    if right is None:
+        calculation, result_type = types(array.dtype, dtype, asked[0])
+        expected, ufunc = array.shape, "inv"
+    else:
+        calculation, result_type = types_of_system(array.dtype, right.dtype, dtype, "solve")
+        array, right = _broadcast(array, right)
+        expected, ufunc = right.shape, "solve"
     shape, shared = array.shape[:-2], None
     result: Any = None
     if out is not None:
-        result = checked_out(out, array.shape, calculation)
+        result = checked_out(out, expected, calculation, ufunc)
         if _may_overlap_itself(result):
-            shared, result = result, np.empty(array.shape, result.dtype)
+            shared, result = result, np.empty(expected, result.dtype)
         array = _apart(array, result)
-    elif "inverse" in asked:
-        result = np.empty(array.shape, result_type)
+        right = None if right is None else _apart(right, result)
+    elif "inverse" in asked or right is not None:
+        result = np.empty(expected, result_type)
     number = np.complex128 if calculation.kind == "c" else np.float64
     size = array.size
     outputs = _engines.Outputs(
-        result,
+        result if right is None else None,
         np.zeros(shape, np.intc) if "info" in asked else None,
         _new(shape, np.float64, size, 1) if "rcond" in asked else None,
         _new(shape, number, size, 1) if "sign" in asked else None,
         _new(shape, np.float64, size, 0) if "logarithm" in asked else None,
         _new(shape, number, size, 1) if "determinant" in asked else None,
+        right,
+        None if right is None else result,
     )
     singular = 0
-    if size:
-        native = is_native(array, calculation.char) and (out is None or is_native(result, calculation.char))
+    if size and right is not None and not right.size:  # NumPy too looks whether the matrices are singular
+        run = _engines.calculate if is_native(array, calculation.char) else _calculate_converted
+        factors = outputs._replace(right=None, solution=None)
+        singular = run(array, factors, calculation.char, structure, lapack, workers, callback)
+    elif size:
+        arrays = (array, right, None if out is None else result)
+        native = all(given is None or is_native(given, calculation.char) for given in arrays)
         run = _engines.calculate if native else _calculate_converted
         singular = run(array, outputs, calculation.char, structure, lapack, workers, callback)
     if shared is not None:
@@ -88,18 +109,24 @@ def _new(shape: tuple[int, ...], dtype: type[np.generic], size: int, of_empty: i
     return np.empty(shape, dtype) if size else np.full(shape, of_empty, dtype)
 
 
+def _broadcast(array: Array, right: Array) -> tuple[Array, Array]:
+    """Both with the axes of one stack."""
+    shape = np.broadcast_shapes(array.shape[:-2], right.shape[:-2])
+    return np.broadcast_to(array, shape + array.shape[-2:]), np.broadcast_to(right, shape + right.shape[-2:])
+
+
 def returned(result: Array, out: Array | None, wrap: Callable[[Array], Array] | None) -> Array:
     if out is not None:
         return out
     return result if wrap is None else wrap(result)
 
 
-def checked_out(out: Array, shape: tuple[int, ...], calculation: np.dtype[Any]) -> Array:
+def checked_out(out: Array, shape: tuple[int, ...], calculation: np.dtype[Any], ufunc: str = "inv") -> Array:
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a numpy.ndarray, not {type(out).__name__}")
     if is_foreign(out):  # whose unit, or the like, would remain what it was
         raise TypeError(f"out must be a plain numpy.ndarray, not {type(out).__name__}, which has __array_function__")
-    check_out(out.shape, out.dtype, shape, calculation)
+    check_out(out.shape, out.dtype, shape, calculation, ufunc)
     if not out.flags.writeable:
         raise ValueError("output array is read-only")
     return np.asarray(out)
@@ -165,26 +192,33 @@ def _calculate_converted(
     """Types that NumPy has to convert, a block of the stack at a time.
 
     They are cast straight into the inverses and inverted there, unless those are not asked for, have too few digits or
-    are themselves of a type that has to be converted.
+    are themselves of a type that has to be converted. So are right-hand sides into the solutions.
     """
-    result = outputs.inverse
+    system = outputs.solution is not None
+    result, source = (outputs.solution, outputs.right) if system else (outputs.inverse, array)
     in_result = (
         result is not None
         and is_native(result, calculation)
-        and (result.dtype == calculation or np.can_cast(array.dtype, result.dtype, "safe"))
+        and (result.dtype == calculation or np.can_cast(source.dtype, result.dtype, "safe"))
     )
     shape = array.shape[:-2]
     singular = done = 0
-    most = max(1, _BUFFER_BYTES // (array.shape[-1] ** 2 * np.dtype(calculation).itemsize))
+    most = max(1, _BUFFER_BYTES // (array.shape[-1] * max(array.shape[-1], source.shape[-1]) * np.dtype(calculation).itemsize))
     for block, _ in blocks(shape, most):
         target = None if result is None else result[block]
-        buffer = target if in_result else np.empty(array[block].shape, calculation)
+        buffer = target if in_result else np.empty(source[block].shape, calculation)
         assert buffer is not None
-        cast(buffer, array[block])
+        cast(buffer, source[block])
         goal: Any = target if target is None or is_native(target, calculation) else buffer
+        matrices = buffer
+        if system:
+            matrices = _converted(array[block], calculation)
+            others = outputs.block(block)._replace(right=buffer, solution=goal)
+        else:
+            others = outputs.block(block)._replace(inverse=goal)
         singular += _engines.calculate(
-            buffer,
-            outputs.block(block)._replace(inverse=goal),
+            matrices,
+            others,
             calculation,
             structure,
             lapack,
@@ -193,8 +227,16 @@ def _calculate_converted(
         )
         if target is not None and goal is not target:
             cast(target, goal)
-        done += math.prod(buffer.shape[:-2])
+        done += math.prod(matrices.shape[:-2])
     return singular
+
+
+def _converted(array: Array, calculation: str) -> Array:
+    if is_native(array, calculation):
+        return array
+    result = np.empty(array.shape, calculation)
+    cast(result, array)
+    return result
 
 
 def cast(to: Array, source: Array) -> None:

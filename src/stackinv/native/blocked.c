@@ -14,6 +14,7 @@ enum phase {
     COLUMNS,      /* blocks of them are factored, one after the other, */
     FIRST_SWEEP,  /* then rows are inverted, */
     SECOND_SWEEP, /* by some methods in two steps, */
+    SOLUTIONS,    /* or columns of solutions are found, */
     RESULT,       /* then rows of the result get what is left to do */
     PHASES
 };
@@ -146,6 +147,15 @@ static void start_job(struct job *job, const struct call *call, const struct sta
         .a_column = s->a.column,
         .out_row = s->inverse.row,
         .out_column = s->inverse.column,
+        .right_single = s->right.single,
+        .right_row = s->right.row,
+        .right_column = s->right.column,
+        .solution_single = s->solution.single,
+        .solution_row = s->solution.row,
+        .solution_column = s->solution.column,
+        .columns = s->columns,
+        .right = job->place.at[STACKINV_RIGHT],
+        .solution = job->place.at[STACKINV_SOLUTION],
         .rcond = s->at[STACKINV_RCOND] != NULL,
         .factors = factors,
         .a = job->place.at[STACKINV_A],
@@ -160,6 +170,7 @@ static void start_job(struct job *job, const struct call *call, const struct sta
     if (!wants_inverse(s))
         job->counts[FIRST_SWEEP] = job->counts[RESULT] = 0;
     job->counts[SECOND_SWEEP] = job->steps->sweeps[1] ? job->counts[FIRST_SWEEP] : 0;
+    job->counts[SOLUTIONS] = wants_solution(s) ? job->steps->count_solutions(s->m, s->columns, threads) : 0;
     job->tasks = job->info = 0;
     for (int phase = 0; phase < PHASES; phase++) {
         job->finished[phase] = 0;
@@ -219,8 +230,12 @@ static bool do_task(struct job *job, int *piece, int task, void *rows)
         return do_block(job, piece, task);
     if (phase == RESULT)
         finish_rows(job, task * RESULT_ROWS, (int)at_most(job->matrix.m, (task + 1) * RESULT_ROWS));
-    else if (!look(&job->info) && !job->steps->sweeps[phase - FIRST_SWEEP](&job->matrix, task, piece, rows))
-        return false;
+    else if (!look(&job->info)) {
+        bool (*const sweep)(const struct matrix *, int, int *, void *) =
+            phase == SOLUTIONS ? job->steps->solve : job->steps->sweeps[phase - FIRST_SWEEP];
+        if (!sweep(&job->matrix, task, piece, rows))
+            return false;
+    }
     count_one(&job->finished[phase]);
     *piece = 0;
     return true;
@@ -239,7 +254,15 @@ static bool end_job(const struct job *job)
             job->steps->determinant(&job->matrix, &determinant);
         write_determinants(job->stack, job->number, 1, &determinant);
     }
+    if (job->info && wants_solution(job->stack))
+        write_singular(job->stack, &job->place);
     return note(job->stack, &job->place, job->info, asked ? job->steps->rcond(&job->matrix) : 0);
+}
+
+/* What one of so many threads needs for its tasks. */
+static size_t rows_bytes(const struct stack *s, const struct steps *steps, int threads)
+{
+    return wants_solution(s) ? steps->solution_size(s->m, s->columns, threads) : steps->rows_size(s->m, threads);
 }
 
 /* ---- Each matrix by one thread ---- */
@@ -250,7 +273,7 @@ static void plan(struct call *call)
     const struct steps *steps = &call->kernels->steps[call->method];
     struct plan *p = &call->plan;
     lay_out(p, FACTORS, steps->factors_size(s->m));
-    lay_out(p, ROWS, steps->rows_size(s->m, 1));
+    lay_out(p, ROWS, rows_bytes(s, steps, 1));
     p->gathered = count_gathered(s, call->threads);
     p->unit = p->gathered ? p->gathered : 1;
     lay_out(p, GATHERED, p->gathered * gathered_bytes(s));
@@ -311,7 +334,7 @@ static void plan_together(struct call *call)
     struct plan *p = &call->plan;
     p->shared = padded(sizeof(struct job)) + padded(steps->factors_size(s->m));
     lay_out(p, FACTORS, 0);
-    lay_out(p, ROWS, steps->rows_size(s->m, call->threads));
+    lay_out(p, ROWS, rows_bytes(s, steps, call->threads));
     p->unit = 1;
     p->slot = sizeof(struct blocked_slot);
 }

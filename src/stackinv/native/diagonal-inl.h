@@ -58,9 +58,26 @@ static ptrdiff_t DIAGONAL(note_all)(const struct stack *s, const NUMBER *x, ptrd
     ptrdiff_t singular = 0;
     for (ptrdiff_t k = 0; k < n; k++) {
         const struct place place = locate(s, first + k);
-        singular += note(s, &place, DIAGONAL(first_zero)(x + k * s->m, s->m), 0);
+        if (note(s, &place, DIAGONAL(first_zero)(x + k * s->m, s->m), 0)) {
+            write_singular(s, &place);
+            singular++;
+        }
     }
     return singular;
+}
+
+/* The solutions of n systems, column by column by way of y. */
+static void DIAGONAL(solve)(const struct stack *s, const NUMBER *x, NUMBER *y, ptrdiff_t first, ptrdiff_t n)
+{
+    for (ptrdiff_t k = 0; k < n; k++, x += s->m) {
+        const struct place place = locate(s, first + k);
+        for (int j = 0; j < s->columns; j++) {
+            read_column(s, place.at[STACKINV_RIGHT] + j * s->right.column, y);
+            for (int i = 0; i < s->m; i++)
+                y[i] /= x[i];
+            write_column(s, place.at[STACKINV_SOLUTION] + j * s->solution.column, y);
+        }
+    }
 }
 
 /* Invert matrices first to last - 1; how many of them are singular.
@@ -85,6 +102,8 @@ static ptrdiff_t DIAGONAL(invert)(struct call *call, struct slot *slot)
         }
         if (wants_determinant(s))
             DIAGONAL(note_determinants)(call, x, first, n);
+        if (wants_solution(s))
+            DIAGONAL(solve)(s, x, y, first, n);
         if (!wants_inverse(s)) {
             singular += DIAGONAL(note_all)(s, x, first, n);
             continue;

@@ -48,16 +48,38 @@ static void plan(struct call *call)
     p->slot = sizeof(struct slot);
 }
 
-static void read_diagonal(const struct stack *s, const char *at, void *to)
+/* m of the user's numbers, `step` bytes from each other, to or from consecutive ones of the calculation. */
+static void read_numbers(const struct stack *s, const char *at, bool single, ptrdiff_t step, void *to)
 {
     copy_matrix(to, (struct layout){is_single(s->type), element_bytes(s->type), 0}, at,
-                (struct layout){s->a.single, s->a.row + s->a.column, 0}, s->m, 1, parts_of(s->type));
+                (struct layout){single, step, 0}, s->m, 1, parts_of(s->type));
+}
+
+static void write_numbers(const struct stack *s, char *at, bool single, ptrdiff_t step, const void *from)
+{
+    copy_matrix(at, (struct layout){single, step, 0}, from,
+                (struct layout){is_single(s->type), element_bytes(s->type), 0}, s->m, 1, parts_of(s->type));
+}
+
+static void read_diagonal(const struct stack *s, const char *at, void *to)
+{
+    read_numbers(s, at, s->a.single, s->a.row + s->a.column, to);
 }
 
 static void write_diagonal(const struct stack *s, char *at, const void *from)
 {
-    copy_matrix(at, (struct layout){s->inverse.single, s->inverse.row + s->inverse.column, 0}, from,
-                (struct layout){is_single(s->type), element_bytes(s->type), 0}, s->m, 1, parts_of(s->type));
+    write_numbers(s, at, s->inverse.single, s->inverse.row + s->inverse.column, from);
+}
+
+/* A column of right-hand sides, and of solutions. */
+static void read_column(const struct stack *s, const char *at, void *to)
+{
+    read_numbers(s, at, s->right.single, s->right.row, to);
+}
+
+static void write_column(const struct stack *s, char *at, const void *from)
+{
+    write_numbers(s, at, s->solution.single, s->solution.row, from);
 }
 
 #define NUMBER float

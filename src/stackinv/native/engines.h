@@ -97,7 +97,8 @@ static inline bool note(const struct stack *s, const struct place *place, int in
 /* What a matrix costs, as a multiple of the inverse of a general real one of its order. */
 static inline double cost_of(const struct stack *s)
 {
-    return stackinv_structures[s->structure].cost * (parts_of(s->type) == 2 ? 3 : 1) * (wants_inverse(s) ? 1 : .4);
+    return stackinv_structures[s->structure].cost * (parts_of(s->type) == 2 ? 3 : 1) *
+           (wants_inverse(s) ? 1 : .4 + (double)s->columns / s->m);
 }
 
 #endif

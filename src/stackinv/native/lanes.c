@@ -55,6 +55,13 @@ static void describe_tile(struct tile *t, const struct call *call, struct slot *
     t->a_column = a.column;
     t->out_row = inverse.row;
     t->out_column = inverse.column;
+    t->columns = s->columns;
+    t->right_single = s->right.single;
+    t->right_row = s->right.row;
+    t->right_column = s->right.column;
+    t->solution_single = s->solution.single;
+    t->solution_row = s->solution.row;
+    t->solution_column = s->solution.column;
     t->ahead = s->ndim == 1 ? call->plan.unit * s->strides[STACKINV_A][0] : 0;
     t->fetch_a = g->a_at ? streams : t->ahead ? dense_bytes(s->m, s->a, a_bytes(s)) : 0;
     t->fetch_out = g->inverse_at                            ? streams
@@ -103,6 +110,22 @@ static void fill_lanes(struct tile *t, const struct call *call, ptrdiff_t i, int
             t->out[lane] = staged + lane * (call->plan.staged / lanes);
 }
 
+/* The right-hand sides of matrices i to i + n - 1, and where their solutions go. */
+static void fill_systems(struct tile *t, const struct call *call, ptrdiff_t i, int n)
+{
+    const struct stack *s = call->stack;
+    for (int lane = 0; lane < call->plan.unit; lane++)
+        if (s->ndim == 1) {
+            const ptrdiff_t k = i + (lane < n ? lane : 0);
+            t->right[lane] = s->at[STACKINV_RIGHT] + k * s->strides[STACKINV_RIGHT][0];
+            t->solution[lane] = s->at[STACKINV_SOLUTION] + k * s->strides[STACKINV_SOLUTION][0];
+        } else {
+            const struct place place = locate(s, i + (lane < n ? lane : 0));
+            t->right[lane] = place.at[STACKINV_RIGHT];
+            t->solution[lane] = place.at[STACKINV_SOLUTION];
+        }
+}
+
 /* The same for matrices that are gathered, and what to fetch of the next ones meanwhile. */
 static void fill_lanes_gathered(struct tile *t, const struct gathered *g, ptrdiff_t i, int n, int lanes)
 {
@@ -147,6 +170,8 @@ static ptrdiff_t note_tile(const struct call *call, const struct stack *results,
                 singular++;
                 if (t->inverse)
                     write_all(results, t->out[lane], NAN);
+                else
+                    write_singular(call->stack, &place);
             }
         }
     return singular;
@@ -178,6 +203,8 @@ static bool go_on(struct call *call, struct slot *slot)
         if (g.length && i == g.last)
             gather_next(&g, slot->last);
         fill_lanes(&t, call, i, n, staged);
+        if (t.columns)
+            fill_systems(&t, call, i, n);
         if (g.length)
             fill_lanes_gathered(&t, &g, i, n, lanes);
         const bool any_singular = call->kernels->invert[call->method](&t);

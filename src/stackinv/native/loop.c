@@ -47,7 +47,7 @@ static enum engine_name choose_engine(const struct stack *s, const struct build 
     const double most_m = stackinv_most_lanes_m(build, s->type, s->structure), m = s->m;
     const ptrdiff_t lanes = build->kernels[s->type]->lanes;
     if (s->structure == STACKINV_IS_DIAGONAL ||
-        (s->structure == STACKINV_IS_UPPER_TRIANGULAR && !wants_inverse(s))) /* only its diagonal counts */
+        (s->structure == STACKINV_IS_UPPER_TRIANGULAR && !wants_all(s))) /* only its diagonal counts */
         return STACKINV_DIAGONALS;
     if (asked >= 0)
         return asked;

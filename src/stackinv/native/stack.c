@@ -31,11 +31,20 @@ void stackinv_describe(struct stack *s, enum type type, enum structure structure
     s->m = m;
     s->a = a;
     s->inverse = inverse;
+    s->columns = 0;
+    s->right = s->solution = (struct layout){false, 0, 0};
     s->ndim = 0;
     for (int k = 0; k < STACKINV_ARRAYS; k++) {
         s->at[k] = at[k];
         s->strides[k][0] = 0;
     }
+}
+
+void stackinv_add_systems(struct stack *s, int columns, struct layout right, struct layout solution)
+{
+    s->columns = columns;
+    s->right = right;
+    s->solution = solution;
 }
 
 /* Whether all arrays step evenly through the last axis and one of this length and strides behind it. */
@@ -131,30 +140,46 @@ static struct layout by_columns(const struct stack *s, ptrdiff_t ld)
     return (struct layout){is_single(s->type), size, ld * size};
 }
 
-/* What is far apart in the user's memory is the outer loop, here and in write_matrix. */
+/* What is far apart in the user's memory, whose layout is `theirs`, is the outer loop. */
+static void copy_theirs(char *to, struct layout t, const char *from, struct layout f, struct layout theirs,
+                        const struct stack *s, ptrdiff_t columns)
+{
+    if (llabs(theirs.column) > llabs(theirs.row))
+        copy_matrix(to, turned(t), from, turned(f), columns, s->m, parts_of(s->type));
+    else
+        copy_matrix(to, t, from, f, s->m, columns, parts_of(s->type));
+}
+
 void read_matrix(const struct stack *s, const char *at, void *to, ptrdiff_t ld)
 {
-    const struct layout mine = by_columns(s, ld);
-    if (llabs(s->a.column) > llabs(s->a.row))
-        copy_matrix(to, turned(mine), at, turned(s->a), s->m, s->m, parts_of(s->type));
-    else
-        copy_matrix(to, mine, at, s->a, s->m, s->m, parts_of(s->type));
+    copy_theirs(to, by_columns(s, ld), at, s->a, s->a, s, s->m);
 }
 
 void write_matrix(const struct stack *s, char *at, const void *from, ptrdiff_t ld)
 {
-    const struct layout mine = by_columns(s, ld);
-    if (llabs(s->inverse.column) > llabs(s->inverse.row))
-        copy_matrix(at, turned(s->inverse), from, turned(mine), s->m, s->m, parts_of(s->type));
-    else
-        copy_matrix(at, s->inverse, from, mine, s->m, s->m, parts_of(s->type));
+    copy_theirs(at, s->inverse, from, by_columns(s, ld), s->inverse, s, s->m);
+}
+
+void read_right(const struct stack *s, const char *at, void *to, ptrdiff_t ld)
+{
+    copy_theirs(to, by_columns(s, ld), at, s->right, s->right, s, s->columns);
+}
+
+void write_solution(const struct stack *s, char *at, const void *from, ptrdiff_t ld)
+{
+    copy_theirs(at, s->solution, from, by_columns(s, ld), s->solution, s, s->columns);
+}
+
+/* The same number everywhere. */
+static void fill(char *at, struct layout layout, ptrdiff_t height, ptrdiff_t width, int parts, double value)
+{
+    const double number[] = {value, value};
+    copy_matrix(at, layout, (const char *)number, (struct layout){false, 0, 0}, height, width, parts);
 }
 
 void write_rows(const struct stack *s, char *at, ptrdiff_t first, ptrdiff_t last, double value)
 {
-    const double number[] = {value, value};
-    copy_matrix(at + first * s->inverse.row, s->inverse, (const char *)number, (struct layout){false, 0, 0},
-                last - first, s->m, parts_of(s->type));
+    fill(at + first * s->inverse.row, s->inverse, last - first, s->m, parts_of(s->type), value);
 }
 
 void write_all(const struct stack *s, char *at, double value)
@@ -164,6 +189,14 @@ void write_all(const struct stack *s, char *at, double value)
         memset(at, 0, dense);
     else
         write_rows(s, at, 0, s->m, value);
+}
+
+void write_singular(const struct stack *s, const struct place *place)
+{
+    if (wants_inverse(s))
+        write_all(s, place->at[STACKINV_INVERSE], NAN);
+    if (wants_solution(s))
+        fill(place->at[STACKINV_SOLUTION], s->solution, s->m, s->columns, parts_of(s->type), NAN);
 }
 
 #define REAL float

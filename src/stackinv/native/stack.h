@@ -5,7 +5,7 @@
 
 #include "stackinv.h"
 
-_Static_assert(STACKINV_ARRAYS == 7, "_native.pxd and _native.pyx have arrays of this length");
+_Static_assert(STACKINV_ARRAYS == 9, "_native.pxd and _native.pyx have arrays of this length");
 
 /* Where what belongs to one matrix is. */
 struct place {
@@ -45,6 +45,15 @@ static inline bool wants_determinant(const struct stack *s)
 {
     return s->at[STACKINV_SIGN] || s->at[STACKINV_LOGARITHM] || s->at[STACKINV_DETERMINANT];
 }
+static inline bool wants_solution(const struct stack *s)
+{
+    return s->at[STACKINV_SOLUTION] != NULL;
+}
+/* Whether more of the matrices counts than their diagonals. */
+static inline bool wants_all(const struct stack *s)
+{
+    return wants_inverse(s) || wants_solution(s);
+}
 /* Which of them, before they are calculated. */
 static inline void want_determinants(const struct stack *s, struct determinants *d)
 {
@@ -76,6 +85,9 @@ void copy_matrix(char *to, struct layout to_layout, const char *from, struct lay
 /* Between the user's memory and columns of the calculation's type that are `ld` elements apart. */
 void read_matrix(const struct stack *, const char *at, void *to, ptrdiff_t ld);
 void write_matrix(const struct stack *, char *at, const void *from, ptrdiff_t ld);
+/* The same for right-hand sides and solutions, by columns. */
+void read_right(const struct stack *, const char *at, void *to, ptrdiff_t ld);
+void write_solution(const struct stack *, char *at, const void *from, ptrdiff_t ld);
 
 /* Make the determinant in a lane that of a singular matrix. */
 void make_singular(struct determinants *, int lane);
@@ -85,6 +97,8 @@ void write_determinants(const struct stack *, ptrdiff_t i, int n, const struct d
 /* The same number for all elements of rows first to last - 1, or of all, of a result. */
 void write_rows(const struct stack *, char *at, ptrdiff_t first, ptrdiff_t last, double value);
 void write_all(const struct stack *, char *at, double value);
+/* NaN for what is asked of a matrix that is singular. */
+void write_singular(const struct stack *, const struct place *);
 
 /* What engines for general matrices leave to do for symmetric ones: rows first to last - 1, and their columns. */
 void make_symmetric(const struct stack *, char *at, ptrdiff_t first, ptrdiff_t last);

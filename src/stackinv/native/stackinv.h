@@ -50,6 +50,8 @@ enum array {
     STACKINV_SIGN,        /* of the determinant, of modulus 1, or 0: double, two of them for complex matrices */
     STACKINV_LOGARITHM,   /* of its modulus: double */
     STACKINV_DETERMINANT, /* as the sign */
+    STACKINV_RIGHT,       /* right-hand sides B, */
+    STACKINV_SOLUTION,    /* and X from A X = B; not with the inverse */
     STACKINV_ARRAYS
 };
 
@@ -66,6 +68,8 @@ struct stack {
     ptrdiff_t n;     /* matrices */
     int m;           /* the order of each */
     struct layout a, inverse;
+    int columns; /* of the right-hand sides */
+    struct layout right, solution;
     /* The axes of the stack, the last one first to be counted through. */
     int ndim;
     ptrdiff_t shape[STACKINV_MOST_AXES];
@@ -76,6 +80,8 @@ struct stack {
 /* Describe a stack of one matrix of order m, whose arrays are at `at`; axes are then added, the first one first. */
 void stackinv_describe(struct stack *, enum type, enum structure, int m, struct layout a, struct layout inverse,
                        char *const at[STACKINV_ARRAYS]);
+/* Of systems to be solved, before axes are added: the right-hand sides, of so many columns, and where the solutions go. */
+void stackinv_add_systems(struct stack *, int columns, struct layout right, struct layout solution);
 void stackinv_add_axis(struct stack *, ptrdiff_t length, const ptrdiff_t strides[STACKINV_ARRAYS]);
 
 /* The engines, in the order of the table in loop.c. LAPACK's is not here but in _lapack.pyx. */

@@ -98,17 +98,33 @@ static int NAME(tiles_together)(int m, int tiles, int threads)
     return best;
 }
 
+/* So many rows of a result, of the inverse of a matrix of order m or of the transposed solutions. */
+static NAME(inverse) NAME(describe_rows)(int m, int rows, int threads)
+{
+    const int tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    return (NAME(inverse)){.tiles = tiles, .tiles_a_task = NAME(tiles_together)(m, tiles, threads)};
+}
+
 static NAME(inverse) NAME(describe_inverse)(int m, int threads)
 {
-    const int tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
-    return (NAME(inverse)){.tiles = tiles, .tiles_a_task = NAME(tiles_together)(m, tiles, threads)};
+    return NAME(describe_rows)(m, m, threads);
+}
+
+INLINE int NAME(tasks_of)(NAME(inverse) result)
+{
+    return (result.tiles + result.tiles_a_task - 1) / result.tiles_a_task;
 }
 
 static void NAME(count_tasks)(int m, int threads, int *blocks, int *row_tasks)
 {
     const NAME(inverse) inverse = NAME(describe_inverse)(m, threads);
     *blocks = NAME(describe)(m).blocks;
-    *row_tasks = (inverse.tiles + inverse.tiles_a_task - 1) / inverse.tiles_a_task;
+    *row_tasks = NAME(tasks_of)(inverse);
+}
+
+static int NAME(count_solutions)(int m, int columns, int threads)
+{
+    return NAME(tasks_of)(NAME(describe_rows)(m, columns, threads));
 }
 
 /* Bytes of both, with or without the inverse of a factor; their pieces are at `memory`, if it is given. */
@@ -158,10 +174,19 @@ static NAME(inverse) NAME(carve_inverse)(const struct matrix *matrix)
     return inverse;
 }
 
+INLINE size_t NAME(workspace_of)(NAME(inverse) result, int m)
+{
+    return result.tiles_a_task * TILE_STRIPS * (size_t)NAME(describe)(m).rows_ld * sizeof(E);
+}
+
 static size_t NAME(rows_size)(int m, int threads)
 {
-    return NAME(describe_inverse)(m, threads).tiles_a_task * TILE_STRIPS * (size_t)NAME(describe)(m).rows_ld *
-           sizeof(E);
+    return NAME(workspace_of)(NAME(describe_inverse)(m, threads), m);
+}
+
+static size_t NAME(solution_size)(int m, int columns, int threads)
+{
+    return NAME(workspace_of)(NAME(describe_rows)(m, columns, threads), m);
 }
 
 /* The block of column j, from where column 0 would be: so columns keep their numbers. */
@@ -352,20 +377,23 @@ NOINLINE void NAME(subtract_rows_piece)(const NAME(factors) * f, NAME(operands) 
             STRIPS(strips, NAME(subtract_rows_tile), f, &x, &p, j, false);
 }
 
-/* WIDTH rows of the user's matrix, or of its transpose, from row i and column j on, to or from a strip; rows beyond the
-   last are its copies. */
-INLINE void NAME(move_strip)(E *strip, const struct matrix *matrix, int i, int j, int count, const bool out,
-                             const bool transposed)
+/* An array of the user's whose rows are strips. */
+typedef struct {
+    char *at;
+    ptrdiff_t row, column;
+    int rows;
+    bool single;
+} NAME(user_array);
+
+/* WIDTH rows from row i and column j on, to or from a strip; rows beyond the last are its copies. */
+INLINE void NAME(move_strip)(E *strip, const NAME(user_array) * a, int i, int j, int count, const bool out)
 {
-    const bool other = (out ? matrix->out_single : matrix->a_single) != (sizeof(REAL) == 4);
-    const ptrdiff_t own_row = out ? matrix->out_row : matrix->a_row;
-    const ptrdiff_t own_column = out ? matrix->out_column : matrix->a_column;
-    const ptrdiff_t row = transposed ? own_column : own_row, column = transposed ? own_row : own_column;
+    const bool other = a->single != (sizeof(REAL) == 4);
+    const ptrdiff_t row = a->row, column = a->column;
     const ptrdiff_t size = (other ? sizeof(OTHER) : sizeof(REAL)) * PARTS;
     char *at[WIDTH];
     for (int l = 0; l < WIDTH; l++)
-        at[l] =
-            (out ? matrix->out : (char *)matrix->a) + (i + l < matrix->m ? i + l : matrix->m - 1) * row + j * column;
+        at[l] = a->at + (i + l < a->rows ? i + l : a->rows - 1) * row + j * column;
     if (count <= 0)
         return;
     if (column == size) {
@@ -373,7 +401,7 @@ INLINE void NAME(move_strip)(E *strip, const struct matrix *matrix, int i, int j
             NAME(move_line)((V *)strip, PARTS, at, 0, (ptrdiff_t)count * PARTS, out, true);
         else
             NAME(move_line)((V *)strip, PARTS, at, 0, (ptrdiff_t)count * PARTS, out, false);
-    } else if (row == size && PARTS == 1 && i + WIDTH <= matrix->m) {
+    } else if (row == size && PARTS == 1 && i + WIDTH <= a->rows) {
         for (int n = 0; n < count; n++)
             if (out)
                 TYPED(store)(at[0] + n * column, ((V *)strip)[n], other);
@@ -388,13 +416,42 @@ INLINE void NAME(move_strip)(E *strip, const struct matrix *matrix, int i, int j
 }
 
 /* Functions of their own, since there is much of it. */
-NOINLINE void NAME(read_rows)(E *strip, const struct matrix *matrix, int i, int j, int count, bool transposed)
+NOINLINE void NAME(read_strip_of)(E *strip, const NAME(user_array) * a, int i, int j, int count)
 {
-    NAME(move_strip)(strip, matrix, i, j, count, false, transposed);
+    NAME(move_strip)(strip, a, i, j, count, false);
 }
-NOINLINE void NAME(write_rows)(E *strip, const struct matrix *matrix, int i, int j, int count, bool transposed)
+NOINLINE void NAME(write_strip_of)(E *strip, const NAME(user_array) * a, int i, int j, int count)
 {
-    NAME(move_strip)(strip, matrix, i, j, count, true, transposed);
+    NAME(move_strip)(strip, a, i, j, count, true);
+}
+
+/* Rows of the user's matrix, and of the result, or of their transposes. */
+INLINE void NAME(read_rows)(E *strip, const struct matrix *matrix, int i, int j, int count, bool transposed)
+{
+    const ptrdiff_t row = transposed ? matrix->a_column : matrix->a_row;
+    const ptrdiff_t column = transposed ? matrix->a_row : matrix->a_column;
+    NAME(user_array) a = {(char *)matrix->a, row, column, matrix->m, matrix->a_single};
+    NAME(read_strip_of)(strip, &a, i, j, count);
+}
+INLINE void NAME(write_rows)(E *strip, const struct matrix *matrix, int i, int j, int count, bool transposed)
+{
+    const ptrdiff_t row = transposed ? matrix->out_column : matrix->out_row;
+    const ptrdiff_t column = transposed ? matrix->out_row : matrix->out_column;
+    NAME(user_array) a = {matrix->out, row, column, matrix->m, matrix->out_single};
+    NAME(write_strip_of)(strip, &a, i, j, count);
+}
+/* The transposes of right-hand sides and of solutions. */
+INLINE void NAME(read_right_rows)(E *strip, const struct matrix *matrix, int i)
+{
+    NAME(user_array)
+    a = {(char *)matrix->right, matrix->right_column, matrix->right_row, matrix->columns, matrix->right_single};
+    NAME(read_strip_of)(strip, &a, i, 0, matrix->m);
+}
+INLINE void NAME(write_solution_rows)(E *strip, const struct matrix *matrix, int i)
+{
+    NAME(user_array)
+    a = {matrix->solution, matrix->solution_column, matrix->solution_row, matrix->columns, matrix->solution_single};
+    NAME(write_strip_of)(strip, &a, i, 0, matrix->m);
 }
 
 /* The moduli of the rows of a strip from `first` to `end` - 1, else zero. */

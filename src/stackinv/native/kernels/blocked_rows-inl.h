@@ -23,21 +23,28 @@ typedef struct {
     NAME(factors) f;
     NAME(inverse) inverse;
     int first, end;
-    E *x; /* their rows, one tile after the other */
+    int height; /* rows in all tasks: of the inverse, or right-hand sides, of which each is a row */
+    E *x;       /* the rows, one tile after the other */
 } NAME(group);
+
+INLINE NAME(group) NAME(group_of_rows)(const struct matrix *matrix, NAME(inverse) inverse, int height, int task,
+                                       void *work)
+{
+    NAME(group)
+    g = {.matrix = matrix, .f = NAME(carve)(matrix), .inverse = inverse, .height = height, .x = (E *)work};
+    g.first = task * inverse.tiles_a_task;
+    g.end = smaller(g.first + inverse.tiles_a_task, inverse.tiles);
+    return g;
+}
 
 INLINE NAME(group) NAME(group_of)(const struct matrix *matrix, int task, void *work)
 {
-    NAME(group)
-    g = {.matrix = matrix, .f = NAME(carve)(matrix), .inverse = NAME(carve_inverse)(matrix), .x = (E *)work};
-    g.first = task * g.inverse.tiles_a_task;
-    g.end = smaller(g.first + g.inverse.tiles_a_task, g.inverse.tiles);
-    return g;
+    return NAME(group_of_rows)(matrix, NAME(carve_inverse)(matrix), matrix->m, task, work);
 }
 
 INLINE NAME(rows) NAME(rows_of_tile)(const NAME(group) * g, int tile)
 {
-    const int from = tile * TILE_ROWS, end = smaller(from + TILE_ROWS, g->f.m);
+    const int from = tile * TILE_ROWS, end = smaller(from + TILE_ROWS, g->height);
     E *x = g->x + (tile - g->first) * TILE_STRIPS * g->f.rows_ld;
     return (NAME(rows)){x, tile, from, end, (end - from + WIDTH - 1) / WIDTH};
 }
@@ -84,12 +91,14 @@ INLINE bool NAME(find_piece)(const NAME(factors) * f, const bool leftwards, int 
     return false;
 }
 
-/* The same, from the first one on that has to do with the group. */
-INLINE bool NAME(next_piece)(const NAME(group) * g, const bool leftwards, int *number, NAME(piece) * p)
+/* The same, from the first one on that has to do with the group if its rows start as those of I. */
+INLINE bool NAME(next_piece)(const NAME(group) * g, const bool leftwards, const bool identity, int *number,
+                             NAME(piece) * p)
 {
     const int last = smaller(g->end * TILE_ROWS, g->f.m) - 1;
     const int passed = leftwards ? g->f.blocks - 1 - last / BLOCK_COLUMNS : g->first * TILE_ROWS / BLOCK_COLUMNS;
-    *number = larger(*number, passed * g->f.stretches);
+    if (identity)
+        *number = larger(*number, passed * g->f.stretches);
     return NAME(find_piece)(&g->f, leftwards, number, p);
 }
 
@@ -128,10 +137,14 @@ INLINE V NAME(rows_or_last)(const NAME(factors) * f, int strip)
     return TYPED(select)(TYPED(greater)(rows, last), last, rows);
 }
 
-/* Columns j.. of the rows y that solve Y U = I, from which the products up to k have been subtracted. */
-INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, const NAME(rows) * r, int k, int j, const int strips)
+/* What a sweep starts from: the rows of I, whose zeros are left out, or any rows. */
+enum NAME(start) { NAME(from_identity), NAME(from_any) };
+
+/* Columns j.. of the rows y that solve Y U = I, or Y U = Y, from which the products up to k have been subtracted. */
+INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, const NAME(rows) * r, int k, int j,
+                                    const enum NAME(start) start, const int strips)
 {
-    const bool diagonal = j < r->from + strips * WIDTH;
+    const bool diagonal = start == NAME(from_identity) && j < r->from + strips * WIDTH;
     const int end = f->m - j < TILE_COLUMNS ? f->m - j : TILE_COLUMNS;
     E sum[TILE_STRIPS][TILE_COLUMNS], *y = r->x + j;
     V row[TILE_STRIPS];
@@ -147,7 +160,8 @@ INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, const NAME(rows) * 
             const E inverse = NAME(broadcast_from)(f->inverse_diagonal + (j + c) * PARTS, 1);
             const V column = TYPED(all)((REAL)(j + c));
             UNROLLED (s, 0, strips) {
-                E x = NAME(multiply)(sum[s][c], inverse);
+                E x = start == NAME(from_any) ? NAME(quotient)(sum[s][c], NAME(broadcast)(NAME(element_near)(u, f->ld, c, c)))
+                                              : NAME(multiply)(sum[s][c], inverse);
                 if (diagonal) {
                     x = NAME(select)(TYPED(equal)(row[s], column), inverse, x);
                     x = NAME(select)(TYPED(greater)(row[s], column), NAME(zero)(), x);
@@ -162,39 +176,47 @@ INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, const NAME(rows) * 
         }
 }
 
-/* Rows of Y from Y U = I; whether there are all. What is left of the diagonal is zero. */
-NOINLINE bool NAME(invert_upper_rows)(const NAME(group) * g, int *number, NAME(fetches) * fetches)
+/* Rows of Y from Y U = I, or of any instead of I; whether there are all. From I, what is left of the diagonal is zero. */
+INLINE bool NAME(sweep_upper_rows)(const NAME(group) * g, int *number, NAME(fetches) * fetches,
+                                   const enum NAME(start) start)
 {
     const NAME(factors) *f = &g->f;
+    const bool identity = start == NAME(from_identity);
     NAME(piece) p;
-    if (*number == 0)
+    if (*number == 0 && identity)
         EACH_TILE (g, r)
             NAME(clear_columns)(f, &r, 0, r.from / BLOCK_COLUMNS * BLOCK_COLUMNS);
-    for (bool begun = false; NAME(next_piece)(g, false, number, &p); ++*number, begun = true) {
+    for (bool begun = false; NAME(next_piece)(g, false, identity, number, &p); ++*number, begun = true) {
         if (NAME(leaves_off)(g->matrix, begun))
             return false;
         EACH_TILE (g, r) {
             NAME(piece) own = p;
-            own.k = larger(p.k, r.from);
-            if (p.k <= r.from && r.from < p.end)
+            const int from = identity ? r.from : 0;
+            own.k = larger(p.k, from);
+            if (identity && p.k <= from && from < p.end)
                 NAME(clear_block)(f, &r, p.first);
             if (!p.near) {
                 NAME(subtract_piece)(f, NAME(operands_of)(f, &r), own, r.strips, fetches);
                 continue;
             }
-            for (int j = larger(p.first, r.from / TILE_COLUMNS * TILE_COLUMNS); j < p.last; j += TILE_COLUMNS) {
+            for (int j = larger(p.first, from / TILE_COLUMNS * TILE_COLUMNS); j < p.last; j += TILE_COLUMNS) {
                 NAME(fetch_early)(fetches, j - own.k);
-                STRIPS(r.strips, NAME(invert_upper_tile), f, &r, own.k, j);
+                STRIPS(r.strips, NAME(invert_upper_tile), f, &r, own.k, j, start);
             }
         }
     }
     return true;
 }
 
-/* Columns j.. of the rows w that solve W L = I, for the L of Cholesky's method or for U^T, from which the products from
-   `end` on have been subtracted. */
+NOINLINE bool NAME(invert_upper_rows)(const NAME(group) * g, int *number, NAME(fetches) * fetches)
+{
+    return NAME(sweep_upper_rows)(g, number, fetches, NAME(from_identity));
+}
+
+/* Columns j.. of the rows w that solve W L = I, or W L = W, for the L of Cholesky's method or for U^T, from which the products
+   from `end` on have been subtracted. */
 INLINE void NAME(invert_lower_tile)(const NAME(factors) * f, const NAME(rows) * r, int end, int j, const bool of_upper,
-                                    const int strips)
+                                    const enum NAME(start) start, const int strips)
 {
     const int columns = f->m - j < TILE_COLUMNS ? f->m - j : TILE_COLUMNS;
     E sum[TILE_STRIPS][TILE_COLUMNS], *w = r->x + j;
@@ -213,8 +235,10 @@ INLINE void NAME(invert_lower_tile)(const NAME(factors) * f, const NAME(rows) * 
             const V column = TYPED(all)((REAL)(j + c));
             UNROLLED (s, 0, strips) {
                 E x = NAME(subtract)(w[s * f->rows_ld + c], sum[s][c]);
-                x = of_upper ? NAME(multiply)(x, inverse) : NAME(scale)(x, inverse.re);
-                if (j + TILE_COLUMNS > r->from) {
+                x = !of_upper                  ? NAME(scale)(x, inverse.re)
+                    : start == NAME(from_any) ? NAME(quotient)(x, NAME(broadcast)(NAME(element_near)(factors, f->ld, c, c)))
+                                              : NAME(multiply)(x, inverse);
+                if (start == NAME(from_identity) && j + TILE_COLUMNS > r->from) {
                     x = NAME(select)(TYPED(equal)(row[s], column), inverse, x);
                     x = NAME(select)(TYPED(greater)(column, row[s]), NAME(zero)(), x);
                 }
@@ -230,19 +254,22 @@ INLINE void NAME(invert_lower_tile)(const NAME(factors) * f, const NAME(rows) * 
 }
 
 /* Rows of W; whether there are all. */
-INLINE bool NAME(invert_lower_rows)(const NAME(group) * g, int *number, const bool of_upper)
+INLINE bool NAME(sweep_lower_rows)(const NAME(group) * g, int *number, const bool of_upper,
+                                   const enum NAME(start) start)
 {
+    const bool identity = start == NAME(from_identity);
     const NAME(factors) *f = &g->f;
     NAME(fetches) none = {{NULL}, {NULL}};
     NAME(piece) p;
-    for (bool begun = false; NAME(next_piece)(g, true, number, &p); ++*number, begun = true) {
+    for (bool begun = false; NAME(next_piece)(g, true, identity, number, &p); ++*number, begun = true) {
         if (NAME(leaves_off)(g->matrix, begun))
             return false;
         EACH_TILE (g, r) {
             NAME(piece) own = p;
-            own.last = smaller(p.last, r.end);
-            own.end = smaller(p.end, r.end);
-            if (p.k < r.end && r.end <= p.end)
+            const int end = identity ? r.end : f->m;
+            own.last = smaller(p.last, end);
+            own.end = smaller(p.end, end);
+            if (identity && p.k < end && end <= p.end)
                 NAME(clear_block)(f, &r, p.first);
             if (!p.near && of_upper)
                 NAME(subtract_rows_piece)(f, NAME(operands_of)(f, &r), own, false, r.strips);
@@ -250,10 +277,15 @@ INLINE bool NAME(invert_lower_rows)(const NAME(group) * g, int *number, const bo
                 NAME(subtract_piece)(f, NAME(operands_of)(f, &r), own, r.strips, &none);
             else
                 for (int j = (own.last - 1) / TILE_COLUMNS * TILE_COLUMNS; j >= p.first; j -= TILE_COLUMNS)
-                    STRIPS(r.strips, NAME(invert_lower_tile), f, &r, own.end, j, of_upper);
+                    STRIPS(r.strips, NAME(invert_lower_tile), f, &r, own.end, j, of_upper, start);
         }
     }
     return true;
+}
+
+INLINE bool NAME(invert_lower_rows)(const NAME(group) * g, int *number, const bool of_upper)
+{
+    return NAME(sweep_lower_rows)(g, number, of_upper, NAME(from_identity));
 }
 
 /* Columns of Y from U Y = I, as the rows of W = Y^T; whether there are all. */

@@ -7,6 +7,7 @@
 
 #include "determinant-inl.h"
 #include "lanes-inl.h"
+#include "lanes_solve-inl.h"
 #include "lanes_triangle-inl.h"
 #include "lanes_cholesky-inl.h"
 #include "lanes_lu-inl.h"
@@ -17,6 +18,7 @@
 #include "blocked_cholesky-inl.h"
 #include "blocked_lu-inl.h"
 #include "blocked_symmetric-inl.h"
+#include "blocked_solve-inl.h"
 
 const struct kernels KERNELS = {
     WIDTH,
@@ -31,7 +33,10 @@ const struct kernels KERNELS = {
          NAME(lu_factor_block),
          {NAME(lu_invert_rows), NULL},
          NAME(blocked_rcond),
-         NAME(lu_determinant)},
+         NAME(lu_determinant),
+         NAME(count_solutions),
+         NAME(solution_size),
+         NAME(lu_solve_columns)},
         {NAME(two_factors_size),
          NAME(rows_size),
          NAME(count_tasks),
@@ -40,7 +45,10 @@ const struct kernels KERNELS = {
          NAME(lu_factor_block),
          {NAME(symmetric_invert_columns), NAME(symmetric_solve_rows)},
          NAME(blocked_rcond),
-         NAME(lu_determinant)},
+         NAME(lu_determinant),
+         NAME(count_solutions),
+         NAME(solution_size),
+         NAME(lu_solve_columns)},
         {NAME(two_factors_size),
          NAME(rows_size),
          NAME(count_tasks),
@@ -49,7 +57,10 @@ const struct kernels KERNELS = {
          NAME(cholesky_factor_block),
          {NAME(cholesky_invert_rows), NAME(cholesky_multiply_rows)},
          NAME(blocked_rcond),
-         NAME(cholesky_determinant)},
+         NAME(cholesky_determinant),
+         NAME(count_solutions),
+         NAME(solution_size),
+         NAME(cholesky_solve_columns)},
         {NAME(one_factor_size),
          NAME(rows_size),
          NAME(count_tasks),
@@ -58,7 +69,10 @@ const struct kernels KERNELS = {
          NAME(triangle_factor_block),
          {NAME(triangle_invert), NULL},
          NAME(blocked_rcond),
-         NAME(triangle_determinant)},
+         NAME(triangle_determinant),
+         NAME(count_solutions),
+         NAME(solution_size),
+         NAME(triangle_solve_columns)},
     },
     NAME(multiply_numbers),
 };

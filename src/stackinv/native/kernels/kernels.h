@@ -60,9 +60,11 @@ struct tile {
     int m;
     enum symmetry symmetry;
     bool inverse;                                   /* whether it is wanted, else only what comes of the factors */
+    int columns;                                    /* of right-hand sides to solve for, or 0 */
     bool transposed;                                /* the norms are those of the transposes */
-    bool a_single, out_single;                      /* the precision of the user's numbers */
+    bool a_single, out_single, right_single, solution_single; /* the precision of the user's numbers */
     ptrdiff_t a_row, a_column, out_row, out_column; /* strides in bytes */
+    ptrdiff_t right_row, right_column, solution_row, solution_column;
     ptrdiff_t ahead;                                /* bytes to the matrices of the next tile, */
     ptrdiff_t fetch_a, fetch_out;          /* and how many bytes of each of them and of each result to fetch early */
     struct streams a_streams, out_streams; /* what is fetched instead, if they are gathered */
@@ -71,6 +73,8 @@ struct tile {
     struct determinants *determinants;     /* the same */
     const char *a[STACKINV_MOST_LANES];
     char *out[STACKINV_MOST_LANES];
+    const char *right[STACKINV_MOST_LANES];
+    char *solution[STACKINV_MOST_LANES];
     int info[STACKINV_MOST_LANES]; /* LAPACK's, written if any is singular, whose result is undefined */
 };
 
@@ -81,8 +85,12 @@ struct matrix {
     int threads; /* that share it */
     enum symmetry symmetry;
     bool transposed;
-    bool a_single, out_single;
+    bool a_single, out_single, right_single, solution_single;
     ptrdiff_t a_row, a_column, out_row, out_column;
+    ptrdiff_t right_row, right_column, solution_row, solution_column;
+    int columns; /* of right-hand sides */
+    const char *right;
+    char *solution;
     bool rcond;    /* whether it will be asked for */
     void *factors; /* factors_size(m) bytes, at a multiple of 64 */
     const char *a;
@@ -105,6 +113,10 @@ struct steps {
     bool (*sweeps[2])(const struct matrix *, int row_task, int *piece, void *work);
     double (*rcond)(const struct matrix *);                            /* after all tasks */
     void (*determinant)(const struct matrix *, struct determinants *); /* after all blocks, if none is singular */
+    /* Solutions, so many tasks, and the workspace of each thread; after all blocks, as a sweep. */
+    int (*count_solutions)(int m, int columns, int threads);
+    size_t (*solution_size)(int m, int columns, int threads);
+    bool (*solve)(const struct matrix *, int task, int *piece, void *work);
 };
 
 /* Of one type, by method. */

@@ -141,6 +141,15 @@ INLINE bool NAME(cholesky_tile)(struct tile *tile, const int m, const ptrdiff_t 
     }
     if (tile->determinants)
         NAME(diagonal_determinants)(tile, t, ld, m, TYPED(integer)(0), info, NAME(of_inverse_roots));
+    if (tile->columns) {
+        E copy[SMALL * SMALL], few[SOLVED_NUMBERS(SMALL)];
+        for (int n = 0; m <= SMALL && n < m * m; n++)
+            copy[n] = t[n];
+        const E *l = m <= SMALL ? copy : t;
+        const NAME(triangle) lower = {l, ld, 1, false, false, NAME(factors_of_rows), l, ld + 1};
+        const NAME(triangle) triangles[] = {lower, {l, 1, ld, true, true, NAME(factors_of_rows), l, ld + 1}};
+        NAME(solve_systems)(tile, m, triangles, 2, NULL, m <= SMALL ? few : t + m * ld);
+    }
     if (!tile->inverse)
         return NAME(note_info)(tile, info);
     for (int b = 0; b < blocks; b++) {
@@ -177,7 +186,7 @@ SMALL_ORDERS(DEFINE_CHOLESKY)
 
 static size_t NAME(cholesky_work_size)(int m)
 {
-    return m <= SMALL ? 0 : (size_t)m * NAME(leading)(m) * sizeof(E);
+    return m <= SMALL ? 0 : ((size_t)m * NAME(leading)(m) + SOLVED_NUMBERS((size_t)m)) * sizeof(E);
 }
 
 static bool NAME(cholesky_of_order)(struct tile *tile)

@@ -17,6 +17,7 @@ typedef struct {
     int ls;                       /* from row to row of those */
     E *column, *inverse_diagonal; /* the column at hand, and that of 1 / U[i, i] */
     VI *order;                    /* that of the rows of A, in each lane */
+    E *solutions;                 /* some columns of them */
 } NAME(lu_work);
 
 /* Rows i.. of the panel at column k become rows of U: those above the panel's own. */
@@ -348,6 +349,19 @@ INLINE void NAME(lu_determinants)(const NAME(lu_work) * w, const struct tile *ti
     NAME(diagonal_determinants)(tile, w->t, w->ld, m, odd, info, kind);
 }
 
+/* Solve the systems by the factors; y has room for SOLVED_NUMBERS(m). */
+INLINE void NAME(lu_solve)(const NAME(lu_work) * w, const struct tile *tile, const int m, E *y)
+{
+    E copy[SMALL * SMALL]; /* a tile in registers is to stay there: nothing may take its address */
+    for (int n = 0; m <= SMALL && n < m * m; n++)
+        copy[n] = w->t[n];
+    const E *t = m <= SMALL ? copy : w->t;
+    const NAME(triangle) triangles[] = {
+        {.t = t, .row = w->ld, .column = 1, .kind = NAME(unit)},
+        {.t = t, .row = w->ld, .column = 1, .upper = true, .kind = NAME(divisors), .diagonal = t, .step = w->ld + 1}};
+    NAME(solve_systems)(tile, m, triangles, 2, w->order, y);
+}
+
 /* The factors become the inverse, but for the order of its columns. */
 INLINE void NAME(lu_invert)(const NAME(lu_work) * w, const struct tile *tile, const int m, const int lines,
                             ptrdiff_t *fetched)
@@ -397,6 +411,10 @@ INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const NAME(lu_work) * 
     const VI info = NAME(lu_factor)(w, tile, m, lines, &fetched, &a_norm);
     if (tile->determinants)
         NAME(lu_determinants)(w, tile, m, info);
+    if (tile->columns) {
+        E few[SOLVED_NUMBERS(SMALL)];
+        NAME(lu_solve)(w, tile, m, m <= SMALL ? few : w->solutions);
+    }
     if (!tile->inverse)
         return NAME(note_info)(tile, info);
     NAME(lu_invert)(w, tile, m, lines, &fetched);
@@ -410,7 +428,7 @@ INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const NAME(lu_work) * 
     {                                                                                                                  \
         E t[M * M], sums[M * M], column[M], inverse_diagonal[M];                                                       \
         VI order[M];                                                                                                   \
-        const NAME(lu_work) work = {t, M, sums, M, column, inverse_diagonal, order};                                   \
+        const NAME(lu_work) work = {t, M, sums, M, column, inverse_diagonal, order, NULL};                                   \
         return NAME(lu_tile)(tile, M, &work);                                                                          \
     }
 SMALL_ORDERS(DEFINE_LU)
@@ -418,7 +436,9 @@ SMALL_ORDERS(DEFINE_LU)
 static size_t NAME(lu_work_size)(int m)
 {
     return m <= SMALL ? 0
-                      : ((size_t)m * NAME(leading)(m) + (size_t)m * BLOCK + 2 * (size_t)m) * sizeof(E) + m * sizeof(VI);
+                      : ((size_t)m * NAME(leading)(m) + (size_t)m * BLOCK + 2 * (size_t)m + SOLVED_NUMBERS((size_t)m)) *
+                                sizeof(E) +
+                            m * sizeof(VI);
 }
 
 static bool NAME(lu_of_order)(struct tile *tile)
@@ -431,7 +451,8 @@ static bool NAME(lu_of_order)(struct tile *tile)
     work.sums = work.t + m * work.ld;
     work.column = work.sums + m * BLOCK;
     work.inverse_diagonal = work.column + m;
-    work.order = (VI *)(work.inverse_diagonal + m);
+    work.solutions = work.inverse_diagonal + m;
+    work.order = (VI *)(work.solutions + SOLVED_NUMBERS(m));
     return NAME(lu_tile)(tile, m, &work);
 }
 

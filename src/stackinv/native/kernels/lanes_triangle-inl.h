@@ -159,6 +159,15 @@ INLINE bool NAME(triangle_tile)(struct tile *tile, const int m, const ptrdiff_t 
         a_norm = NORM1(t, tile->transposed ? 1 : ld, tile->transposed ? ld : 1, m, 0, m);
     if (tile->determinants)
         NAME(diagonal_determinants)(tile, t, ld, m, TYPED(integer)(0), info, NAME(of_pivots));
+    if (tile->columns) {
+        E copy[SMALL * SMALL], few[SOLVED_NUMBERS(SMALL)];
+        for (int n = 0; m <= SMALL && n < m * m; n++)
+            copy[n] = t[n];
+        const E *u = m <= SMALL ? copy : t;
+        const ptrdiff_t row = tile->transposed ? 1 : ld, column = tile->transposed ? ld : 1;
+        const NAME(triangle) triangle = {u, row, column, !tile->transposed, false, NAME(divisors), u, ld + 1};
+        NAME(solve_systems)(tile, m, &triangle, 1, NULL, m <= SMALL ? few : inverse_diagonal + m);
+    }
     if (!tile->inverse)
         return NAME(note_info)(tile, info);
     VI rise = TYPED(integer)(0);
@@ -197,7 +206,7 @@ SMALL_ORDERS(DEFINE_TRIANGLE)
 
 static size_t NAME(triangle_work_size)(int m)
 {
-    return m <= SMALL ? 0 : ((size_t)m * NAME(leading)(m) + (size_t)m) * sizeof(E);
+    return m <= SMALL ? 0 : ((size_t)m * NAME(leading)(m) + (size_t)m + SOLVED_NUMBERS((size_t)m)) * sizeof(E);
 }
 
 static bool NAME(triangle_of_order)(struct tile *tile)
