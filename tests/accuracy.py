@@ -226,15 +226,16 @@ def slices(a, bits):
     return found
 
 
-def times_minus_identity(a, x):
-    """A X - I, to 15 bits more than double precision has, on every machine.
+def times_minus(a, x, b):
+    """A X - B, to 15 bits more than double precision has, on every machine.
 
     Slices of A and X are short enough for BLAS to multiply them exactly (K. Ozaki et al., Numerical Algorithms 59,
     2012). Powers of two make the rows and columns of A, and the columns of X, of one size.
     """
+    m = a.shape[1]
     if complex_ := a.dtype.kind == "c":
         a = np.block([[a.real, -a.imag], [a.imag, a.real]])
-        x = np.concatenate([x.real, x.imag], axis=1)
+        x, b = (np.concatenate([z.real, z.imag], axis=1) for z in (x, b))
     rows = 1.0
     for _ in range(3):
         inner = powers(a, 1)
@@ -244,7 +245,7 @@ def times_minus_identity(a, x):
     columns = powers(x, 1)
     bits = int(53 - np.ceil(np.log2(a.shape[1]))) // 2
     left, right = slices(a, bits), slices(x * columns, bits)
-    total = -np.eye(*x.shape[1:]) * rows * columns
+    total = -b * rows * columns
     lost = np.zeros_like(total)
     for i, j in ((0, 0), (0, 1), (1, 0), (0, 2), (1, 1), (2, 0)):
         product = left[i] @ right[j]
@@ -253,7 +254,11 @@ def times_minus_identity(a, x):
         kept = total - before
         lost += (before - (total - kept)) + (product - kept)
     result = (total + lost) / rows / columns
-    return result[:, : x.shape[2]] + 1j * result[:, x.shape[2] :] if complex_ else result
+    return result[:, :m] + 1j * result[:, m:] if complex_ else result
+
+
+def times_minus_identity(a, x):
+    return times_minus(a, x, np.broadcast_to(np.eye(a.shape[1], dtype=a.dtype), a.shape))
 
 
 def reference(a):

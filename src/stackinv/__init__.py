@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Inverses, solutions and determinants of stacks of matrices: `numpy.linalg.inv`, as fast as the hardware allows, on all cores."""
+"""Inverses, solutions and determinants of stacks of matrices, as fast as the hardware allows, on all cores."""
 
 from stackinv._config import show_config
 from stackinv._determinant import det, inv_slogdet, slogdet

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -73,6 +73,14 @@ def views(a: Any, out: Any, axes: Axes) -> tuple[Any, Any, Callable[[Any], Any]]
     return np.moveaxis(a, given, (-2, -1)), out_last, result
 
 
+def _are_vectors(axes: Any) -> bool:
+    """Whether right-hand sides have one axis; of wrong axes either."""
+    try:
+        return isinstance(axes[1], SupportsIndex) or len(axes[1]) == 1
+    except (TypeError, LookupError):
+        return False
+
+
 def views_of_system(a: Any, b: Any, out: Any, axes: SystemAxes) -> tuple[Any, Any, Any, Callable[[Any], Any]]:
     """Views of all with the axes of matrices and right-hand sides last, and what makes the result of the solutions.
 
@@ -84,9 +92,9 @@ def views_of_system(a: Any, b: Any, out: Any, axes: SystemAxes) -> tuple[Any, An
         b = np.asarray(b)
     if not (is_lazy(a) or is_foreign(a)):
         a = np.asarray(a)
-    vectors = len(axes) > 1 and (isinstance(axes[1], int) or len(axes[1]) == 1)
+    vectors = _are_vectors(axes)
     _refuse_wrong(axes, "solve1" if vectors else "solve", a.ndim, b.ndim)
-    given, right, goal = ([axis] if isinstance(axis, int) else list(axis) for axis in axes)
+    given, right, goal = ([axis] if isinstance(axis, SupportsIndex) else list(axis) for axis in axes)
     last = (-1,) if vectors else (-2, -1)
     a, b = np.moveaxis(a, given, (-2, -1)), np.moveaxis(b, right, last)
     if is_lazy(out):

@@ -14,7 +14,7 @@ from stackinv._stack import cast, checked_out
 def asked(
     name: str, arguments: tuple[Any, ...], calculate: Callable[..., tuple[Any, ...]], *, once: bool
 ) -> tuple[Any, tuple[Any, ...]]:
-    """What the class of the arguments makes of NumPy's function with this calculation in it, and what else that gave."""
+    """What the class of arguments makes of NumPy's function with this calculation in it, and what else that gave."""
     others: list[tuple[Any, ...]] = []
 
     def calculated(*arrays: Array) -> Any:

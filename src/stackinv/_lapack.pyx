@@ -123,23 +123,23 @@ cdef struct Routines:
 cdef Routines ROUTINES[4]                       # by "fdFD"
 ROUTINES[0] = Routines(
     <getrf_t> sgetrf, <getri_t> sgetri, <potrf_t> spotrf, <potrf_t> spotri, <sytrf_t> ssytrf, <sytri_t> ssytri,
-    <sytrf_t> ssytrf, <sytri_t> ssytri, <trtri_t> strtri, <getrs_t> sgetrs, <potrs_t> spotrs, <getrs_t> ssytrs, <getrs_t> ssytrs,
-    <trtrs_t> strtrs,
+    <sytrf_t> ssytrf, <sytri_t> ssytri, <trtri_t> strtri,
+    <getrs_t> sgetrs, <potrs_t> spotrs, <getrs_t> ssytrs, <getrs_t> ssytrs, <trtrs_t> strtrs,
 )
 ROUTINES[1] = Routines(
     <getrf_t> dgetrf, <getri_t> dgetri, <potrf_t> dpotrf, <potrf_t> dpotri, <sytrf_t> dsytrf, <sytri_t> dsytri,
-    <sytrf_t> dsytrf, <sytri_t> dsytri, <trtri_t> dtrtri, <getrs_t> dgetrs, <potrs_t> dpotrs, <getrs_t> dsytrs, <getrs_t> dsytrs,
-    <trtrs_t> dtrtrs,
+    <sytrf_t> dsytrf, <sytri_t> dsytri, <trtri_t> dtrtri,
+    <getrs_t> dgetrs, <potrs_t> dpotrs, <getrs_t> dsytrs, <getrs_t> dsytrs, <trtrs_t> dtrtrs,
 )
 ROUTINES[2] = Routines(
     <getrf_t> cgetrf, <getri_t> cgetri, <potrf_t> cpotrf, <potrf_t> cpotri, <sytrf_t> csytrf, <sytri_t> csytri,
-    <sytrf_t> chetrf, <sytri_t> chetri, <trtri_t> ctrtri, <getrs_t> cgetrs, <potrs_t> cpotrs, <getrs_t> csytrs, <getrs_t> chetrs,
-    <trtrs_t> ctrtrs,
+    <sytrf_t> chetrf, <sytri_t> chetri, <trtri_t> ctrtri,
+    <getrs_t> cgetrs, <potrs_t> cpotrs, <getrs_t> csytrs, <getrs_t> chetrs, <trtrs_t> ctrtrs,
 )
 ROUTINES[3] = Routines(
     <getrf_t> zgetrf, <getri_t> zgetri, <potrf_t> zpotrf, <potrf_t> zpotri, <sytrf_t> zsytrf, <sytri_t> zsytri,
-    <sytrf_t> zhetrf, <sytri_t> zhetri, <trtri_t> ztrtri, <getrs_t> zgetrs, <potrs_t> zpotrs, <getrs_t> zsytrs, <getrs_t> zhetrs,
-    <trtrs_t> ztrtrs,
+    <sytrf_t> zhetrf, <sytri_t> zhetri, <trtri_t> ztrtri,
+    <getrs_t> zgetrs, <potrs_t> zpotrs, <getrs_t> zsytrs, <getrs_t> zhetrs, <trtrs_t> ztrtrs,
 )
 
 cdef char *LOWER = b"L"

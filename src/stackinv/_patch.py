@@ -47,7 +47,7 @@ _CODE = {"inv": inv.__code__, "solve": solve.__code__, "det": det.__code__, "slo
 
 
 def calculate(name: str, *arguments: Any) -> Any:
-    """What the function of this name makes of arguments whose classes have been asked, by whatever it is now and here."""
+    """What the function of this name makes of arguments whose classes were asked, by whatever it is now and here."""
     of, calculation = _calculation.get() or (None, None)
     if calculation is not None and of == name:
         token = _calculation.set(None)  # it is for these alone, and not for what callbacks calculate
@@ -64,7 +64,8 @@ def _wrapped(name: str, function: Callable[..., Any], arguments: tuple[Any, ...]
     if not any(map(stackinv._arguments.is_foreign, arguments)):
         return function(*arguments)
     result = function(*map(np.asarray, arguments))  # their classes would be asked again
-    wrap = getattr(arguments[-1], "__array_wrap__", None) if name in ("inv", "solve") else None  # as NumPy's functions do
+    of_array = name in ("inv", "solve")  # and not of a number, as NumPy's functions do
+    wrap = getattr(arguments[-1], "__array_wrap__", None) if of_array else None
     return result if wrap is None else wrap(result)
 
 
@@ -152,7 +153,7 @@ class _Patch:
 
 
 def patch_numpy(*names: str) -> _Patch:
-    """Make `numpy.linalg.inv`, `solve`, `det` and `slogdet`, and what NumPy builds on them, calculate by those of stackinv.
+    """Make `numpy.linalg.inv`, `solve`, `det`, `slogdet`, and what NumPy builds on them, calculate by stackinv.
 
     As a statement, until `unpatch_numpy`; in a ``with`` statement, for its block, which may stand within others. It
     holds for all threads of the process, and for every name that `numpy.linalg.inv` has been given by

@@ -203,7 +203,9 @@ def _calculate_converted(
     )
     shape = array.shape[:-2]
     singular = done = 0
-    most = max(1, _BUFFER_BYTES // (array.shape[-1] * max(array.shape[-1], source.shape[-1]) * np.dtype(calculation).itemsize))
+    most = max(
+        1, _BUFFER_BYTES // (array.shape[-1] * max(array.shape[-1], source.shape[-1]) * np.dtype(calculation).itemsize)
+    )
     for block, _ in blocks(shape, most):
         target = None if result is None else result[block]
         buffer = target if in_result else np.empty(source[block].shape, calculation)

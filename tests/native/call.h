@@ -89,6 +89,11 @@ struct given {
     int threads;
     int garbage;              /* what is in the workspace before */
     double *sign, *logarithm; /* of determinants, if they are asked for; signs two numbers each */
+    /* Systems instead of inverses, if there are columns. */
+    int columns;
+    struct layout right_layout, solution_layout;
+    char *right, *solution;
+    ptrdiff_t right_step, solution_step;
 };
 
 /* The workspace of each thread is full of garbage. */
@@ -101,13 +106,18 @@ static void scribble(struct call *call, int garbage)
 /* As the loop does for Python, with or without inverses; how many are singular. Turns are as short as can be. */
 static ptrdiff_t invert(const struct given *g, char *a, char *inverse, int *info, double *rcond)
 {
-    char *const at[STACKINV_ARRAYS] = {a, inverse, (char *)info, (char *)rcond, (char *)g->sign, (char *)g->logarithm};
-    const ptrdiff_t strides[STACKINV_ARRAYS] = {g->a_step,     g->inverse_step,     sizeof *info,
-                                                sizeof *rcond, 2 * sizeof *g->sign, sizeof *g->logarithm};
+    char *const at[STACKINV_ARRAYS] = {
+        a, inverse, (char *)info, (char *)rcond, (char *)g->sign, (char *)g->logarithm, NULL, g->right, g->solution};
+    const ptrdiff_t strides[STACKINV_ARRAYS] = {
+        g->a_step,           g->inverse_step,      sizeof *info,         sizeof *rcond,
+        2 * sizeof *g->sign, sizeof *g->logarithm, sizeof *g->logarithm, g->right_step,
+        g->solution_step};
     struct stack s;
     stackinv_settings.engine = g->engine;
     stackinv_settings.turn_seconds = stackinv_settings.least_shared_seconds = 0;
     stackinv_describe(&s, g->type, g->structure, g->m, g->a, g->inverse, at);
+    if (g->columns)
+        stackinv_add_systems(&s, g->columns, g->right_layout, g->solution_layout);
     stackinv_add_axis(&s, g->n, strides);
     if (info)
         memset(info, 0, g->n * sizeof *info);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Every instruction set, structure, type, precision and layout, by both engines, few matrices and many, the whole way of the
    data, with unread triangles full of NaN and all memory of the very size: for sanitizers, valgrind and emulators. Each
-   inverse must be one.
+   inverse must be one, and each solution solve its system.
 
        check FIRST_M LAST_M STEP THREADS [fences] */
 #include "call.h"
@@ -20,24 +20,25 @@ struct held {
     ptrdiff_t step;
 };
 
-static struct held hold(ptrdiff_t n, int m, int parts, bool single, enum arrangement how)
+static struct held hold(ptrdiff_t n, int m, int width, int parts, bool single, enum arrangement how)
 {
     struct held h;
     const ptrdiff_t size = single ? 4 : 8, element = size * parts;
-    ptrdiff_t row = element * m, column = element;
+    ptrdiff_t row = element * width, column = element;
     if (how == BY_COLUMNS)
         column = element * m, row = element;
     else if (how == PADDED_ROWS)
-        row = element * (m + 3);
+        row = element * (width + 3);
     else if (how == SPACED)
-        column = 3 * element, row = column * m + element;
+        column = 3 * element, row = column * width + element;
     else if (how == ACROSS)
-        column = n * element, row = column * m;
+        column = n * element, row = column * width;
+    const ptrdiff_t last = (m - 1) * row + (width - 1) * column;
     if (how == ACROSS) {
-        h.memory = take_pieces(1, (m - 1) * (row + column) + n * element, size);
+        h.memory = take_pieces(1, last + n * element, size);
         h.step = element;
     } else {
-        h.memory = take_pieces(n, (m - 1) * (row + column) + element, size);
+        h.memory = take_pieces(n, last + element, size);
         h.step = h.memory.step;
     }
     h.origin = h.memory.at;
@@ -46,7 +47,7 @@ static struct held hold(ptrdiff_t n, int m, int parts, bool single, enum arrange
         row = -row;
     }
     if (how == BACKWARDS) {
-        h.origin += (m - 1) * column;
+        h.origin += (width - 1) * column;
         column = -column;
     }
     h.layout = (struct layout){single, row, column};
@@ -183,7 +184,70 @@ static double residual(const struct given *g, const struct held *x, ptrdiff_t k)
     return worst;
 }
 
+/* Right-hand sides of exact numbers. */
+static double right_side(int i, int j, int part, ptrdiff_t k)
+{
+    return ((i * 3 + j * 5 + part * 7 + k) % 9 - 4) / 8.0;
+}
+
+/* The largest element of A X - B, infinite if any is NaN. */
+static double residual_of_system(const struct given *g, const struct held *x, ptrdiff_t k)
+{
+    const int m = g->m, is_complex = parts_of(g->type) - 1;
+    double worst = 0;
+    for (int i = 0; i < m; i += 1 + m / 8)
+        for (int j = 0; j < g->columns; j++) {
+            double re = -right_side(i, j, 0, k), im = is_complex ? -right_side(i, j, 1, k) : 0;
+            for (int l = 0; l < m; l++) {
+                const double ar = number(g->structure, m, i, l, 0, k);
+                const double ai = is_complex ? number(g->structure, m, i, l, 1, k) : 0;
+                const double xr = get(x, k, l, j, 0), xi = is_complex ? get(x, k, l, j, 1) : 0;
+                re += ar * xr - ai * xi;
+                im += ar * xi + ai * xr;
+            }
+            if (isnan(re) || isnan(im))
+                return INFINITY;
+            worst = fmax(worst, fabs(re) + fabs(im));
+        }
+    return worst;
+}
+
 static int failures;
+
+/* Solve systems of so many columns, their right-hand sides arranged as well, the solutions in their place if precisions agree
+   and `in_place`. */
+static void check_systems(struct given g, char *a, enum arrangement how, bool right_single, bool solution_single,
+                          bool in_place)
+{
+    const double tolerance = right_single || solution_single || g.a.single || is_single(g.type) ? 1e-4 : 1e-12;
+    const int parts = parts_of(g.type);
+    struct held b = hold(g.n, g.m, g.columns, parts, right_single, how), x = b;
+    in_place = in_place && right_single == solution_single;
+    if (!in_place)
+        x = hold(g.n, g.m, g.columns, parts, solution_single, how);
+    for (ptrdiff_t k = 0; k < g.n; k++)
+        for (int i = 0; i < g.m; i++)
+            for (int j = 0; j < g.columns; j++)
+                for (int part = 0; part < parts; part++)
+                    set(&b, k, i, j, part, right_side(i, j, part, k));
+    g.sign = g.logarithm = NULL;
+    g.right_layout = b.layout, g.right = b.origin, g.right_step = b.step;
+    g.solution_layout = x.layout, g.solution = x.origin, g.solution_step = x.step;
+    const ptrdiff_t singular = invert(&g, a, NULL, NULL, NULL);
+    for (ptrdiff_t k = 0; k < g.n; k++) {
+        const double error = residual_of_system(&g, &x, k);
+        if (singular || !(error < tolerance)) {
+            failures++;
+            printf("%s, structure %d, type %d, M = %d, K = %d, arrangement %d, single %d %d %d, system %td of %td: "
+                   "error %g\n",
+                   g.engine == STACKINV_LANES ? "lanes" : "blocked", g.structure, g.type, g.m, g.columns, how,
+                   g.a.single, right_single, solution_single, k, g.n, error);
+        }
+    }
+    give_pieces(b.memory);
+    if (!in_place)
+        give_pieces(x.memory);
+}
 
 /* Whether the determinants without the inverses are those with them, to the bit. */
 static bool same_without_inverse(struct given g, char *a)
@@ -205,7 +269,7 @@ static void check(struct given g, enum arrangement how, bool a_single, bool inve
 {
     const double tolerance = a_single || inverse_single || is_single(g.type) ? 1e-4 : 1e-12;
     const int parts = parts_of(g.type);
-    struct held a = hold(g.n, g.m, parts, a_single, how), x = hold(g.n, g.m, parts, inverse_single, how);
+    struct held a = hold(g.n, g.m, g.m, parts, a_single, how), x = hold(g.n, g.m, g.m, parts, inverse_single, how);
     int *info = malloc(g.n * sizeof *info);
     double *rcond = malloc(g.n * sizeof *rcond);
     double *sign = malloc(2 * g.n * sizeof *sign), *logarithm = malloc(g.n * sizeof *logarithm);
@@ -230,6 +294,8 @@ static void check(struct given g, enum arrangement how, bool a_single, bool inve
                    inverse_single, k, g.n, info[k], error, rcond[k]);
         }
     }
+    for (g.columns = 1; g.columns <= 7; g.columns += 1 + (g.m + how) % 4)
+        check_systems(g, a.origin, (how + g.columns) % ARRANGEMENTS, inverse_single, a_single, g.m % 3 == 0);
     free(info);
     free(rcond);
     free(sign);

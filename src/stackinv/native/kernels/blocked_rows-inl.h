@@ -27,8 +27,8 @@ typedef struct {
     E *x;       /* the rows, one tile after the other */
 } NAME(group);
 
-INLINE NAME(group) NAME(group_of_rows)(const struct matrix *matrix, NAME(inverse) inverse, int height, int task,
-                                       void *work)
+INLINE NAME(group)
+    NAME(group_of_rows)(const struct matrix *matrix, NAME(inverse) inverse, int height, int task, void *work)
 {
     NAME(group)
     g = {.matrix = matrix, .f = NAME(carve)(matrix), .inverse = inverse, .height = height, .x = (E *)work};
@@ -160,8 +160,9 @@ INLINE void NAME(invert_upper_tile)(const NAME(factors) * f, const NAME(rows) * 
             const E inverse = NAME(broadcast_from)(f->inverse_diagonal + (j + c) * PARTS, 1);
             const V column = TYPED(all)((REAL)(j + c));
             UNROLLED (s, 0, strips) {
-                E x = start == NAME(from_any) ? NAME(quotient)(sum[s][c], NAME(broadcast)(NAME(element_near)(u, f->ld, c, c)))
-                                              : NAME(multiply)(sum[s][c], inverse);
+                E x = start == NAME(from_any)
+                          ? NAME(quotient)(sum[s][c], NAME(broadcast)(NAME(element_near)(u, f->ld, c, c)))
+                          : NAME(multiply)(sum[s][c], inverse);
                 if (diagonal) {
                     x = NAME(select)(TYPED(equal)(row[s], column), inverse, x);
                     x = NAME(select)(TYPED(greater)(row[s], column), NAME(zero)(), x);
@@ -235,9 +236,10 @@ INLINE void NAME(invert_lower_tile)(const NAME(factors) * f, const NAME(rows) * 
             const V column = TYPED(all)((REAL)(j + c));
             UNROLLED (s, 0, strips) {
                 E x = NAME(subtract)(w[s * f->rows_ld + c], sum[s][c]);
-                x = !of_upper                  ? NAME(scale)(x, inverse.re)
-                    : start == NAME(from_any) ? NAME(quotient)(x, NAME(broadcast)(NAME(element_near)(factors, f->ld, c, c)))
-                                              : NAME(multiply)(x, inverse);
+                x = !of_upper ? NAME(scale)(x, inverse.re)
+                    : start == NAME(from_any)
+                        ? NAME(quotient)(x, NAME(broadcast)(NAME(element_near)(factors, f->ld, c, c)))
+                        : NAME(multiply)(x, inverse);
                 if (start == NAME(from_identity) && j + TILE_COLUMNS > r->from) {
                     x = NAME(select)(TYPED(equal)(row[s], column), inverse, x);
                     x = NAME(select)(TYPED(greater)(column, row[s]), NAME(zero)(), x);

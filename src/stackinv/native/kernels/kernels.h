@@ -59,13 +59,13 @@ struct determinants {
 struct tile {
     int m;
     enum symmetry symmetry;
-    bool inverse;                                   /* whether it is wanted, else only what comes of the factors */
-    int columns;                                    /* of right-hand sides to solve for, or 0 */
-    bool transposed;                                /* the norms are those of the transposes */
+    bool inverse;    /* whether it is wanted, else only what comes of the factors */
+    int columns;     /* of right-hand sides to solve for, or 0 */
+    bool transposed; /* the norms are those of the transposes */
     bool a_single, out_single, right_single, solution_single; /* the precision of the user's numbers */
-    ptrdiff_t a_row, a_column, out_row, out_column; /* strides in bytes */
+    ptrdiff_t a_row, a_column, out_row, out_column;           /* strides in bytes */
     ptrdiff_t right_row, right_column, solution_row, solution_column;
-    ptrdiff_t ahead;                                /* bytes to the matrices of the next tile, */
+    ptrdiff_t ahead;                       /* bytes to the matrices of the next tile, */
     ptrdiff_t fetch_a, fetch_out;          /* and how many bytes of each of them and of each result to fetch early */
     struct streams a_streams, out_streams; /* what is fetched instead, if they are gathered */
     void *work;                            /* work_size(m) bytes, at a multiple of 64 */

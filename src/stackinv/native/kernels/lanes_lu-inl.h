@@ -428,7 +428,7 @@ INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const NAME(lu_work) * 
     {                                                                                                                  \
         E t[M * M], sums[M * M], column[M], inverse_diagonal[M];                                                       \
         VI order[M];                                                                                                   \
-        const NAME(lu_work) work = {t, M, sums, M, column, inverse_diagonal, order, NULL};                                   \
+        const NAME(lu_work) work = {t, M, sums, M, column, inverse_diagonal, order, NULL};                             \
         return NAME(lu_tile)(tile, M, &work);                                                                          \
     }
 SMALL_ORDERS(DEFINE_LU)

@@ -73,8 +73,8 @@ INLINE void NAME(substitute_in)(const NAME(triangle) * a, E *y, int m, const boo
 {
     const int whole = m / SOLVED_ROWS;
     for (int n = 0; n < whole; n++)
-        NAME(substitute_rows)
-        (a, y, m, upper ? m - (n + 1) * SOLVED_ROWS : n * SOLVED_ROWS, upper, conjugate, SOLVED_ROWS, columns);
+        NAME(substitute_rows)(a, y, m, upper ? m - (n + 1) * SOLVED_ROWS : n * SOLVED_ROWS, upper, conjugate,
+                              SOLVED_ROWS, columns);
     for (int n = whole * SOLVED_ROWS; n < m; n++)
         NAME(substitute_rows)(a, y, m, upper ? m - 1 - n : n, upper, conjugate, 1, columns);
 }
@@ -122,9 +122,8 @@ INLINE void NAME(move_solutions)(E *x, int m, const struct tile *tile, int first
         NAME(move_lines)(x, 1, columns, columns, at, 0, column, m, true, other);
     else
         for (int i = 0; i < m; i++)
-            NAME(move_lines)
-            (x + i * columns, 1, 1, columns > 1 && column == size ? 1 : columns, at, i * row, column,
-             columns > 1 && column == size ? columns : 1, true, other);
+            NAME(move_lines)(x + i * columns, 1, 1, columns > 1 && column == size ? 1 : columns, at, i * row, column,
+                             columns > 1 && column == size ? columns : 1, true, other);
 }
 
 NOINLINE void NAME(read_right_sides)(E *y, int m, const struct tile *tile, const VI *order, int first, int columns)
@@ -150,7 +149,7 @@ NOINLINE void NAME(write_solutions)(E *x, int m, const struct tile *tile, int fi
 }
 
 /* Numbers of all rows, for the columns that are solved at a time. */
-#define SOLVED_NUMBERS(m) ((m)*SOLVED_COLUMNS)
+#define SOLVED_NUMBERS(m) ((m) * SOLVED_COLUMNS)
 
 /* Solve the systems of a tile whose matrices are the product of two triangles, or one, with their rows in the order given; y has
    room for SOLVED_NUMBERS(m). */
