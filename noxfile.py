@@ -48,8 +48,9 @@ def downstream(session: nox.Session) -> None:
 @nox.session(default=False)
 def torch(session: nox.Session) -> None:
     """Run the tests beside PyTorch, which is too large for the test extra."""
-    session.install(".[test]", "torch")
-    session.run("pytest", "tests/test_neighbours.py", *session.posargs)
+    session.install(".[test]", "torch", "jax")
+    pages = "tests/test_documentation.py"
+    session.run("pytest", "tests/test_neighbours.py", "tests/test_foreign.py", pages, *session.posargs)
 
 
 @nox.session

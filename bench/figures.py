@@ -138,23 +138,15 @@ def peers() -> Any:
     )
 
 
-def determinants() -> Any:
-    """Signs and logarithms of determinants, alone and with the inverse, two workers, AVX-512 and AVX2."""
-    script = HERE / "peers" / "determinants.py"
+def functions(*names: str) -> Any:
+    """Contenders of `peers/functions.py`, two workers, AVX-512 and AVX2."""
+    libraries = {"stackinv": "stackinv", "numpy": "NumPy", "scipy": "SciPy", "torch": "PyTorch", "jax": "JAX"}
     titles: dict[str, str] = {}
     records = []
-    contenders = {
-        f"{library}-{function}": Contender(f"{title}.{function}", library, script)
-        for library, title, function in (
-            ("stackinv", "stackinv", "slogdet"),
-            ("stackinv", "stackinv", "inv_slogdet"),
-            ("stackinv", "stackinv", "inv"),
-            ("numpy", "NumPy", "slogdet"),
-            ("scipy", "SciPy", "det"),
-            ("torch", "PyTorch", "slogdet"),
-            ("jax", "JAX", "slogdet"),
-        )
-    }
+    contenders = {}
+    for name in names:
+        library, function, *_ = name.split("-")
+        contenders[name] = Contender(f"{libraries[library]}.{function}", library, HERE / "peers" / "functions.py")
     for build, _, runs_here in _native.builds():
         if runs_here and build != "baseline":
             with mock.patch.dict(os.environ, zip(KERNEL_VARIABLES, KERNELS[build], strict=True)):
@@ -164,6 +156,19 @@ def determinants() -> Any:
             titles |= some_titles
             records += [record | {"kernels": build} for record in some]
     return titles, records
+
+
+def determinants() -> Any:
+    """Signs and logarithms of determinants, alone and with the inverse."""
+    others = ("numpy-slogdet", "scipy-det", "torch-slogdet", "jax-slogdet")
+    return functions("stackinv-slogdet", "stackinv-inv_slogdet", "stackinv-inv", *others)
+
+
+def solutions() -> Any:
+    """Systems of equations with one right-hand side and with M of them, by `solve` and by the inverse."""
+    one = [f"{library}-solve-1" for library in ("stackinv", "numpy", "scipy", "torch", "jax")]
+    many = [f"{library}-solve-M" for library in ("stackinv", "numpy")]
+    return functions(*one, "stackinv-inv-1", *many, "stackinv-inv-M")
 
 
 def lengths() -> Any:
@@ -257,11 +262,6 @@ def cliffs() -> Any:
     return versions(), records
 
 
-def solving() -> Any:
-    """Systems of equations by NumPy's and SciPy's solve and by the inverse."""
-    return script("solving")
-
-
 def layouts() -> Any:
     """The same matrices in other layouts."""
     return script("layouts")
@@ -302,12 +302,12 @@ MEASUREMENTS = {
         kernels,
         peers,
         determinants,
+        solutions,
         lengths,
         types,
         structures,
         engines,
         cliffs,
-        solving,
         layouts,
         examples,
     )

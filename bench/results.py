@@ -61,11 +61,11 @@ def by_kernels(contender: str, kernels: str, workers: int = 2, *, alone: bool = 
     )
 
 
-def determinants(contender: str, kernels: str) -> Times:
+def functions(measurement: str, contender: str, kernels: str) -> Times:
     """Microseconds a matrix by order, with the kernels of an instruction set."""
     return Times(
         (record["m"], record["microseconds"])
-        for record in load("determinants")["records"]
+        for record in load(measurement)["records"]
         if (record["contender"], record["kernels"]) == (contender, kernels)
     )
 

@@ -22,13 +22,13 @@ from results import (
     copying,
     dgemm,
     examples,
+    functions,
     kernels_dgemm,
     load,
     rate,
     times,
     title,
 )
-from results import determinants as by_determinants
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -142,7 +142,15 @@ def large() -> str:
     )
 
 
-MACHINES = ("kernels", "peers", "determinants", "examples", "cliffs", "layouts")  # that may not be that of `orders`
+MACHINES = (
+    "kernels",
+    "peers",
+    "determinants",
+    "solutions",
+    "examples",
+    "cliffs",
+    "layouts",
+)  # that may not be that of `orders`
 KERNELS = {"AVX512": "AVX-512", "AVX2": "AVX2", "baseline": "SSE2"}
 
 
@@ -190,10 +198,24 @@ def determinants(build: str) -> str:
     others = ("numpy-slogdet", "torch-slogdet", "jax-slogdet", "scipy-det")
     head = ["M", "`slogdet`, µs", *(f"× {title('determinants', name)}" for name in others), "`inv_slogdet` over `inv`"]
     rows = []
-    for m, own in by_determinants("stackinv-slogdet", build).items():
-        both, inverse = (by_determinants(f"stackinv-{name}", build)[m] for name in ("inv_slogdet", "inv"))
-        compared = [number(by_determinants(name, build)[m] / own) for name in others]
+    for m, own in functions("determinants", "stackinv-slogdet", build).items():
+        both, inverse = (functions("determinants", f"stackinv-{name}", build)[m] for name in ("inv_slogdet", "inv"))
+        compared = [number(functions("determinants", name, build)[m] / own) for name in others]
         rows.append([str(m), number(own), *compared, f"{both / inverse:.2f}"])
+    return markdown(head, rows)
+
+
+def solutions(build: str) -> str:
+    libraries = [f"{library}-solve-1" for library in LIBRARIES]
+    head = ["M", "`solve`, µs", *(f"× {title('solutions', name)}" for name in libraries), "× `inv(a) @ b`"]
+    head += ["K = M, µs", "× NumPy", "× `inv(a) @ b`"]
+    rows = []
+    for m in functions("solutions", "stackinv-solve-1", build):
+        row = [str(m)]
+        for columns, others in (("1", [*libraries, "stackinv-inv-1"]), ("M", ["numpy-solve-M", "stackinv-inv-M"])):
+            own = functions("solutions", f"stackinv-solve-{columns}", build)[m]
+            row += [number(own), *(number(functions("solutions", name, build)[m] / own) for name in others)]
+        rows.append(row)
     return markdown(head, rows)
 
 
@@ -271,16 +293,6 @@ def example_times(prefix: str) -> Callable[[], str]:
     return table
 
 
-def solving() -> str:
-    records = load("solving")["records"]
-    ways = {record["way"]: record["title"] for record in records}
-    by = {(record["way"], record["m"]): record["microseconds"] for record in records}
-    return markdown(
-        ["M", *(f"`{text}`" for text in ways.values())],
-        ([str(m), *(number(by[way, m]) for way in ways)] for m in sorted({record["m"] for record in records})),
-    )
-
-
 def layouts() -> str:
     records = load("layouts")["records"]
     ways = {record["way"]: record["title"] for record in records}
@@ -308,7 +320,6 @@ TABLES: dict[str, Callable[[], str]] = {
             alone,
             types,
             structures,
-            solving,
             layouts,
         )
     },
@@ -316,6 +327,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "peers, compiled": lambda: peers("mkl-batch", "mkl-compact", "eigen", "cofactors"),
     "determinants": lambda: determinants("AVX512"),
     "determinants, AVX2": lambda: determinants("AVX2"),
+    "solutions": lambda: solutions("AVX512"),
+    "solutions, AVX2": lambda: solutions("AVX2"),
     "kernels": kernels,
     "kernels, one worker": lambda: kernels(1),
     "kernels, one matrix": lambda: kernels(alone=True),

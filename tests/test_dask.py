@@ -75,6 +75,67 @@ def test_determinants(chunks, dtype):
     da.utils.assert_eq(first, stackinv.det(a).T, check_graph=False)
 
 
+@pytest.mark.parametrize("chunks", CHUNKS)
+@pytest.mark.parametrize("dtype", [*NATIVE, "i4", ">f8"])
+def test_solve(chunks, dtype):
+    a = well_conditioned(SHAPE, dtype)
+    x = da.from_array(a, chunks=chunks)
+    rng = np.random.default_rng(0)
+    rights = [
+        rng.standard_normal(shape) for shape in ((4,), (4, 5), (SHAPE[1], 4, 3), (*SHAPE[:2], 4, 1), (1, 1, 4, 2))
+    ]
+    for b in rights:
+        expected = stackinv.solve(a, b)
+        y = da.from_array(b, chunks=b.shape if b.ndim == 1 else (*(2,) * (b.ndim - 2), 2, 2))
+        for given, right in ((x, y), (x, b), (a, y)):
+            lazy = stackinv.solve(given, right)
+            assert isinstance(lazy, da.Array)
+            assert lazy.dtype == lazy._meta.dtype == expected.dtype
+            assert lazy.chunks[-1] == ((4,) if b.ndim == 1 else lazy.chunks[-1])
+            da.utils.assert_eq(lazy, expected, check_graph=False, rtol=1e-5 if dtype in ("f4", "c8") else 1e-10)
+    for stacks in ((a[0, 0], rights[3]), (a, rights[4]), (a[:, :1], rights[2])):
+        lazies = [da.from_array(z, chunks=(*(2,) * (z.ndim - 2), 3, 3)) for z in stacks]
+        da.utils.assert_eq(stackinv.solve(*lazies), stackinv.solve(*stacks), check_graph=False, rtol=1e-5)
+    first = stackinv.solve(da.moveaxis(x, (-2, -1), (0, 1)), rights[3], axes=[(0, 1), (-2, -1), (0, 1)])
+    expected = np.moveaxis(stackinv.solve(a, rights[3]), (-2, -1), (0, 1))
+    da.utils.assert_eq(first, expected, check_graph=False, rtol=1e-5)
+    vectors = stackinv.solve(x, rights[3][..., 0], axes=[(-2, -1), (-1,), (-1,)])
+    da.utils.assert_eq(vectors, stackinv.solve(a, rights[3])[..., 0], check_graph=False, rtol=1e-5)
+
+
+def test_solve_names_what_is_singular_in_the_whole_stack():
+    a = well_conditioned(SHAPE)
+    a[7, 2], a[8, 1] = 0, 0
+    for given, right in (
+        (da.from_array(a, chunks=(3, 6, 4, 4)), np.ones(4)),
+        (a, da.ones((*SHAPE[:2], 4, 2), chunks=3)),
+    ):
+        with pytest.raises(stackinv.SingularMatrixError) as raised:
+            stackinv.solve(given, right).compute()
+        assert raised.value.__notes__[0].endswith("in the chunk, first at index (7, 2)")
+        assert np.isnan(stackinv.solve(given, right, on_singular="nan").compute()[7, 2]).all()
+
+
+def test_solve_says_what_is_wrong_when_the_graph_is_built():
+    x = da.zeros(SHAPE)
+    for a, b, keywords, error, text in (
+        (x, np.ones(3), {}, ValueError, "solve1: Input operand 1 has a mismatch in its core dimension 0"),
+        (x, da.ones((7, 4, 1)), {}, ValueError, "could not be broadcast"),
+        (x[..., :3], np.ones(4), {}, np.linalg.LinAlgError, "square"),
+        (x, np.ones(4, "f2"), {}, TypeError, "float16 is unsupported"),
+        (x, da.ones(4), {"out": np.zeros(SHAPE[:3])}, TypeError, "out must be a dask array"),
+        (x, da.ones(4), {"out": x}, ValueError, r"out has shape .*, expected \(10, 6, 4\)"),
+        (np.eye(4), x[x[:, 0, 0, 0] > 0], {}, ValueError, "b has chunks of unknown size"),
+        (x, da.ones(4), {"workers": 0}, ValueError, "workers must not be zero"),
+    ):
+        with pytest.raises(error, match=text):
+            stackinv.solve(a, b, **keywords)
+    out = da.zeros(SHAPE[:3])
+    a = well_conditioned(SHAPE)
+    assert stackinv.solve(da.from_array(a, chunks=(3, 6, 2, 2)), np.ones(4), out=out) is out
+    da.utils.assert_eq(out, stackinv.solve(a, np.ones(4)), check_graph=False)
+
+
 def test_what_is_not_positive_definite_is_named_in_the_whole_stack():
     a = structured((10, 3, 3), "pos")
     a[7] = -np.eye(3)

@@ -64,23 +64,26 @@ def test_block():
 def test_by_name():
     before = np.linalg.det, np.linalg.slogdet
     a = well_conditioned((3, 4, 4))
-    for names, others in ((("det",), ("inv", "slogdet")), (("slogdet", "inv"), ("det",)), ((), ())):
+    every = ("inv", "solve", "det", "slogdet")
+    for names in (("det",), ("slogdet", "inv"), ("solve",), ()):
+        others = [name for name in every if names and name not in names]
         with stackinv.patch_numpy(*names):
-            for name in names or ("inv", "det", "slogdet"):
+            for name in names or every:
                 assert stackinv.is_patched(name)
                 function = getattr(np.linalg, name)
-                np.testing.assert_array_equal(function(a), getattr(stackinv, name)(a))
+                arguments = (a, a) if name == "solve" else (a,)
+                np.testing.assert_array_equal(function(*arguments), getattr(stackinv, name)(*arguments))
                 with pytest.raises(TypeError, match=rf"{name}\(\) got an unexpected keyword argument 'workers'"):
-                    function(a, workers=1)
+                    function(*arguments, workers=1)
             for name in others:
                 assert not stackinv.is_patched(name)
             with stackinv.patch_numpy():
-                assert all(map(stackinv.is_patched, ("inv", "det", "slogdet")))
+                assert all(map(stackinv.is_patched, every))
             assert not any(map(stackinv.is_patched, others))
-        assert not any(map(stackinv.is_patched, ("inv", "det", "slogdet")))
+        assert not any(map(stackinv.is_patched, every))
     assert before == (np.linalg.det, np.linalg.slogdet)
     for wrong in (stackinv.patch_numpy, stackinv.is_patched):
-        with pytest.raises(ValueError, match=r"patch_numpy has 'inv', 'det', 'slogdet', not 'eig'"):
+        with pytest.raises(ValueError, match=r"patch_numpy has 'inv', 'solve', 'det', 'slogdet', not 'eig'"):
             wrong("eig")
 
 
@@ -99,6 +102,34 @@ def test_determinants_are_called(name, monkeypatch):
             assert type(mine) is type(numpys)
             np.testing.assert_allclose(mine, numpys, rtol=1e-6)
     assert len(calls) == 6
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_solve_is_called(monkeypatch):
+    calls = []
+    function = stackinv.solve
+    monkeypatch.setattr(stackinv, "solve", lambda a, b: calls.append(a) or function(a, b))
+    vector = np.arange(float(A.shape[-1]))
+    column = vector[:, None]
+    cases = [
+        (A, vector),
+        (A, column),
+        (A[0].tolist(), vector.tolist()),
+        (A.astype("f4"), vector.astype("f4")),
+        (np.matrix(A[0]), np.matrix(column)),
+        (A[0], np.ma.masked_array(column)),
+        (np.zeros((0, 3, 3)), column[:3]),
+    ]
+    for a, b in cases:
+        expected = np.linalg.solve(a, b)
+        with stackinv.patch_numpy():
+            actual = np.linalg.solve(a, b=b) if a is A else np.linalg.solve(a, b)
+        assert type(actual) is type(expected)
+        assert actual.dtype == expected.dtype
+        np.testing.assert_allclose(actual, expected, rtol=1e-6)
+    assert len(calls) == len(cases)
+    with stackinv.patch_numpy(), pytest.raises(stackinv.SingularMatrixError, match="Singular matrix"):
+        np.linalg.solve(SINGULAR, np.ones(3))
 
 
 def test_one_patch_in_several_blocks():

@@ -377,6 +377,9 @@ import os
 import numpy as np, stackinv
 np.linalg.slogdet(np.zeros((7, 3, 3)))
 np.linalg.det(np.eye(4))
+np.linalg.solve(np.eye(6), np.ones(6))
+np.linalg.solve(a=np.ones((3, 1, 2, 2)) + np.eye(2), b=np.ones((5, 2, 1)))
+stackinv.solve(np.ones((2, 2, 7)), np.ones((2, 7)), axes=[(0, 1), (0,), 0], on_singular="nan")
 stackinv.inv_slogdet(np.eye(5)[None])
 if os.fork() == 0:
     np.linalg.det(np.ones((2, 4, 4)))
@@ -388,6 +391,7 @@ os.wait()
     starts = [i for i, line in enumerate(lines) if line.startswith("stackinv: ")] + [len(lines)]
     assert [table_of(lines[i:j]) for i, j in itertools.pairwise(starts)] == [
         ("stackinv: matrices inverted in 1 process", {"5": (1, 1), "all": (1, 1)}),
+        ("stackinv: systems solved in 1 process", {"2": (2, 22), "6": (1, 1), "all": (3, 23)}),
         ("stackinv: determinants of matrices in 2 processes", {"4": (2, 3), "all": (2, 3)}),
         ("stackinv: logarithms of determinants of matrices in 1 process", {"3": (1, 7), "all": (1, 7)}),
     ]
@@ -422,7 +426,7 @@ sys.exit("the end")
     _, table = rows(process)
     assert list(table)[:3] == ["0", "1", "2"]
     assert list(table)[-2:] == ["others", "all"]
-    assert len(table) == 1021 + 2
+    assert len(table) == 1020 + 2
     assert (table["1"], table["2"], table["7"]) == ((4002, 4001), (2, 1), (2, 1))
     assert table["all"] == (1100 + 2 + 4001, 2 + 4001)
 

@@ -26,6 +26,7 @@ _ALL = -1
 # Of functions, and what is said of the matrices that went through them.
 _KINDS = {
     ("inv", "inv_ex", "inv_slogdet"): "matrices inverted",
+    ("solve",): "systems solved",
     ("det",): "determinants of matrices",
     ("slogdet",): "logarithms of determinants of matrices",
 }
@@ -91,23 +92,31 @@ def count(stackinv: ModuleType) -> None:
 def _counted(function: Callable[..., Any], kind: int, counts: _Counts, stackinv: ModuleType) -> Callable[..., Any]:
     import numpy as np
 
-    def add(a: Any, start: int, axes: Any) -> None:
+    def stack(arrays: tuple[Any, ...], axes: Any, number: int) -> tuple[int, ...]:
+        """The axes of the stack of one of the arrays, and M."""
+        array = arrays[number]
+        vector = number == 1 and (np.ndim(array) == 1 if axes is None else np.size(axes[1]) == 1)
+        last = (-1,) if vector else (-2, -1)
+        shape = np.shape(array) if axes is None else np.moveaxis(np.asarray(array), axes[number], last).shape
+        return shape if vector else shape[:-1]
+
+    def add(arrays: tuple[Any, ...], start: int, axes: Any) -> None:
         nanoseconds = time.perf_counter_ns() - start
-        if not (
-            stackinv._arguments.is_lazy(a) or stackinv._arguments.is_foreign(a)
-        ):  # whose chunks, or values, are counted
-            *stack, m, _ = np.shape(a) if axes is None else np.moveaxis(a, axes[0], (-2, -1)).shape
-            counts.add(kind, m, int(np.prod(stack, dtype=np.int64)), nanoseconds)
+        if not any(stackinv._arguments.is_lazy(x) or stackinv._arguments.is_foreign(x) for x in arrays):
+            shape = np.broadcast_shapes(*(stack(arrays, axes, number) for number in range(len(arrays))))
+            counts.add(kind, shape[-1], int(np.prod(shape[:-1], dtype=np.int64)), nanoseconds)
+        # else its chunks, or its values, are counted
 
     @functools.wraps(function)
     def counted(a: Any, *args: Any, **kwargs: Any) -> Any:
+        arrays = (a, *args, *([kwargs["b"]] if "b" in kwargs else []))
         start = time.perf_counter_ns()
         try:
             result = function(a, *args, **kwargs)
         except stackinv.SingularMatrixError:
-            add(a, start, kwargs.get("axes"))
+            add(arrays, start, kwargs.get("axes"))
             raise
-        add(a, start, kwargs.get("axes"))
+        add(arrays, start, kwargs.get("axes"))
         return result
 
     return counted

@@ -81,7 +81,7 @@ class _FirstCall(object):
         function.__globals__["_stackinv_first_" + name] = self
         function.__code__ = _CODE[name].__code__
 
-    def __call__(self, a):
+    def __call__(self, *arguments):
         if self.code is not None:
             try:
                 import stackinv  # which has `_patch` called, at the end of its import
@@ -91,7 +91,7 @@ class _FirstCall(object):
                     _say("%s: %s" % (type(error).__name__, error), self.name)
             else:
                 self.give_back()
-        return self.function(a)
+        return self.function(*arguments)
 
     def give_back(self):
         """Its own code, once."""
@@ -102,6 +102,7 @@ class _FirstCall(object):
 
 _CODE = {
     "inv": lambda a: _stackinv_first_inv(a),
+    "solve": lambda a, b: _stackinv_first_solve(a, b),
     "det": lambda a: _stackinv_first_det(a),
     "slogdet": lambda a: _stackinv_first_slogdet(a),
 }
