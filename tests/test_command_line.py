@@ -1,5 +1,6 @@
 """The command line: what is written, printed and returned."""
 
+import itertools
 import json
 import os
 import signal
@@ -107,6 +108,120 @@ def test_singular_is_status_1_and_writes_nothing(invert):
     assert status == 1
     assert result is None
     assert "Singular matrix (2 of 30 in the stack, first at index (3, 4))" in one_line(printed.err)
+
+
+@pytest.fixture
+def command(tmp_path, capsys):
+    """Save arrays, run a command on them; exit status, what was printed, the result if there is one."""
+
+    def call(name, *arrays, options=(), output="out.npy"):
+        paths = []
+        for letter, array in zip("ab", arrays, strict=False):
+            np.save(tmp_path / f"{letter}.npy", array)
+            paths.append(str(tmp_path / f"{letter}.npy"))
+        try:
+            status = _cli.main([name, *paths, "-o", str(tmp_path / output), *options])
+        except SystemExit as exit_:
+            status = exit_.code
+        result = np.load(tmp_path / output) if (tmp_path / output).exists() else None
+        assert not list(tmp_path.glob(".*")), "a temporary file was left"
+        return status, capsys.readouterr(), result
+
+    return call
+
+
+@pytest.mark.parametrize("dtype", [*NATIVE, "i4", ">f8"])
+def test_solve(command, dtype, monkeypatch):
+    rng = np.random.default_rng(0)
+    cases = [
+        ((3, 3), (3,)),
+        ((3, 3), (3, 2)),
+        ((7, 4, 4), (4,)),
+        ((7, 4, 4), (4, 5)),
+        ((7, 4, 4), (7, 4, 1)),
+        ((2, 3, 5, 5), (2, 3, 5, 2)),
+        ((2, 3, 5, 5), (1, 3, 5, 2)),
+        ((0, 3, 3), (3, 1)),
+        ((2, 0, 0), (0, 3)),
+    ]
+    for bytes_ in (1 << 20, 1):
+        monkeypatch.setattr(_files, "_PIECE_BYTES", {"C": bytes_, "F": bytes_})
+        monkeypatch.setattr(_files, "_PLACE_BYTES", bytes_)
+        for (a_shape, b_shape), a_order, b_order in itertools.product(cases, "CF", "CF"):
+            a = well_conditioned(a_shape, dtype) if 0 not in a_shape else np.zeros(a_shape, dtype)
+            b = rng.standard_normal(b_shape)
+            given = np.asarray(a, order=a_order), np.asarray(b, order=b_order)
+            status, printed, result = command("solve", *given)
+            assert (status, printed.err) == (0, "")
+            expected = np.linalg.solve(a, b)
+            assert (result.shape, result.dtype) == (expected.shape, expected.dtype)
+            np.testing.assert_allclose(result, expected, rtol=1e-5 if dtype in ("f4", "c8") else 1e-10, atol=1e-12)
+            assert str(a_shape) in printed.out
+
+
+def test_solve_what_is_singular_or_does_not_fit(command, tmp_path):
+    a = well_conditioned((5, 6, 4, 4))
+    a[3, 4] = a[4, 0] = 0
+    for b in (np.ones(4), np.ones((5, 6, 4, 2)), np.asfortranarray(np.ones((6, 4, 1)))):
+        status, printed, result = command("solve", a, b)
+        assert (status, result) == (1, None)
+        assert "Singular matrix (2 of 30 in the stack, first at index (3, 4))" in one_line(printed.err)
+        status, printed, result = command("solve", a, b, options=["--on-singular", "nan"])
+        assert status == 0
+        np.testing.assert_array_equal(result, stackinv.solve(a, b, on_singular="nan"))
+        assert "2, first at index (3, 4), filled with NaN" in printed.out
+        (tmp_path / "out.npy").unlink()
+    for b, text in (
+        (np.ones(3), "mismatch in its core dimension 0"),
+        (np.ones((7, 4, 1)), "could not be broadcast"),
+        (np.ones((2, 5, 6, 4, 1)), "expected as many right-hand sides as"),
+        (np.float64(1), "expected (M,) or (..., M, K)"),
+        (np.ones(4, "f2"), "float16 is unsupported"),
+    ):
+        status, printed, result = command("solve", a, b)
+        assert (status, result) == (2, None)
+        assert text in one_line(printed.err)
+        assert str(tmp_path / "b.npy") in printed.err
+    a = well_conditioned((3, 4, 4))
+    a[1] = np.diag([1, 1, 1, 1e-300])
+    status, printed, _ = command("solve", a, np.full(4, 1e100))
+    assert status == 0
+    assert "1 with NaN or infinity, first at index (1,)" in printed.out
+
+
+def test_slogdet(command, monkeypatch):
+    for bytes_, dtype, order in itertools.product((1 << 20, 1), ("f8", "f4", "c16"), "CF"):
+        monkeypatch.setattr(_files, "_PIECE_BYTES", {"C": bytes_, "F": bytes_})
+        monkeypatch.setattr(_files, "_PLACE_BYTES", bytes_)
+        for shape in ((3, 3), (7, 4, 4), (4, 3, 5, 5), (0, 3, 3), (2, 0, 0)):
+            a = well_conditioned(shape, dtype) if 0 not in shape else np.zeros(shape, dtype)
+            if shape == (4, 3, 5, 5):
+                a[2, 1] = 0
+            status, printed, result = command("slogdet", np.asarray(a, order=order), output="out.npz")
+            assert (status, printed.err) == (0, "")
+            expected = np.linalg.slogdet(a)
+            for name in ("sign", "logabsdet"):
+                values = getattr(expected, name)
+                assert (result[name].shape, result[name].dtype) == (values.shape, values.dtype)
+                np.testing.assert_allclose(result[name], values, rtol=1e-5 if dtype == "f4" else 1e-12, atol=1e-6)
+            if shape == (4, 3, 5, 5):
+                assert "1, first at index (2, 1)\n" in printed.out
+    a = np.stack([np.eye(3)] * 5)
+    a[3] *= -1
+    status, printed, result = command("slogdet", a, options=["--assume-a", "pos"], output="other.npz")
+    assert (status, result) == (1, None)
+    assert "not positive definite (first at index (3,)); nothing was written" in one_line(printed.err)
+
+
+def test_default_outputs_of_other_commands(tmp_path, capsys):
+    np.save(tmp_path / "a.npy", 2 * np.eye(3))
+    np.save(tmp_path / "b.npy", np.ones(3))
+    assert _cli.main(["solve", str(tmp_path / "a.npy"), str(tmp_path / "b.npy")]) == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "b.solution.npy"), np.full(3, 0.5))
+    assert _cli.main(["slogdet", str(tmp_path / "a.npy")]) == 0
+    assert np.load(tmp_path / "a.slogdet.npz")["logabsdet"] == pytest.approx(3 * np.log(2))
+    assert _cli.main(["solve", str(tmp_path / "a.npy"), "-"]) == 2
+    assert "right-hand sides come from a file" in one_line(capsys.readouterr().err)
 
 
 def test_an_older_result_survives_a_failure(invert, tmp_path):

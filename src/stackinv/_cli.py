@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The command line: `stackinv invert`, `stackinv run`, `stackinv compare`, `stackinv info`."""
+"""The command line: `stackinv invert`, `solve`, `slogdet`, `run`, `compare` and `info`."""
 
 import argparse
 import contextlib
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -89,48 +89,36 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="stackinv", description="The inverses of stacks of matrices, as fast as the hardware allows.")
+    parser = _Parser(prog="stackinv", description="Inverses, solutions and determinants of stacks of matrices.")
     parser.add_argument("--version", action="version", version=f"stackinv {stackinv.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     invert = commands.add_parser("invert", help="invert the stack in a .npy file, also one larger than memory")
-    invert.add_argument(
-        "stack", type=Path, metavar="STACK.npy", help="array of shape (..., M, M); - reads it from standard input"
-    )
-    invert.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="INVERSE.npy",
-        help="where the result goes (default: STACK.inv.npy); - writes it to standard output, the default with -",
-    )
-    invert.add_argument("--workers", type=_worker_count, metavar="N", help="threads; -1 is all cores (the default)")
-    invert.add_argument(
-        "--on-singular",
-        choices=("raise", "nan"),
-        default="raise",
-        help="end with an error and no result (the default), or fill singular matrices with NaN",
-    )
-    invert.add_argument(
-        "--dtype", metavar="T", help="type of calculation and result: float32, float64, complex64 or complex128"
-    )
-    invert.add_argument(
-        "--assume-a",
-        choices=_arguments.STRUCTURES,
-        default="gen",
-        metavar="S",
-        help="what is known of the matrices, and not checked: gen (the default), pos, sym, her, 'upper triangular', "
-        "'lower triangular' or diagonal",
-    )
-    _add_engine(invert)
+    _add_stack(invert, "INVERSE.npy", "STACK.inv.npy")
+    _add_on_singular(invert)
+    _add_calculation(invert)
     invert.set_defaults(run=_invert)
+
+    solve = commands.add_parser("solve", help="solve the systems of a stack for right-hand sides in another .npy file")
+    _add_stack(solve, "SOLUTION.npy", "RIGHT.solution.npy")
+    solve.add_argument(
+        "right", type=Path, metavar="RIGHT.npy", help="array of shape (M,), (M, K) or (..., M, K), the stack's own axes"
+    )
+    _add_on_singular(solve)
+    _add_calculation(solve)
+    solve.set_defaults(run=_solve)
+
+    slogdet = commands.add_parser("slogdet", help="signs and logarithms of determinants of the stack in a .npy file")
+    _add_stack(slogdet, "DETERMINANTS.npz", "STACK.slogdet.npz")
+    _add_calculation(slogdet)
+    slogdet.set_defaults(run=_slogdet)
 
     run = commands.add_parser(
         "run",
-        help="run a Python program with numpy.linalg.inv replaced",
+        help="run a Python program with numpy.linalg.inv, solve, det and slogdet replaced",
         usage="stackinv run [-h] [--report] [--engine E] (SCRIPT.py | -m MODULE | -c CODE) [ARGUMENT ...]",
-        description="Run a Python program, and all Python processes that it starts, with numpy.linalg.inv replaced by "
-        "stackinv.inv. All else is as if python itself had been called.",
+        description="Run a Python program, and all Python processes that it starts, with numpy.linalg.inv, solve, det "
+        "and slogdet replaced by those of stackinv. All else is as if python itself had been called.",
     )
     run.add_argument(
         "--report",
@@ -172,6 +160,44 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="versions, BLAS and the default number of workers")
     info.set_defaults(run=lambda options: stackinv.show_config())
     return parser
+
+
+def _add_stack(parser: argparse.ArgumentParser, output: str, default: str) -> None:
+    parser.add_argument(
+        "stack", type=Path, metavar="STACK.npy", help="array of shape (..., M, M); - reads it from standard input"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar=output,
+        help=f"where the result goes (default: {default}); - writes it to standard output, the default with -",
+    )
+
+
+def _add_on_singular(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--on-singular",
+        choices=("raise", "nan"),
+        default="raise",
+        help="end with an error and no result (the default), or fill what singular matrices have for a result with NaN",
+    )
+
+
+def _add_calculation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=_worker_count, metavar="N", help="threads; -1 is all cores (the default)")
+    parser.add_argument(
+        "--dtype", metavar="T", help="type of calculation and result: float32, float64, complex64 or complex128"
+    )
+    parser.add_argument(
+        "--assume-a",
+        choices=_arguments.STRUCTURES,
+        default="gen",
+        metavar="S",
+        help="what is known of the matrices, and not checked: gen (the default), pos, sym, her, 'upper triangular', "
+        "'lower triangular' or diagonal",
+    )
+    _add_engine(parser)
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:
@@ -244,13 +270,18 @@ def _run(options: argparse.Namespace) -> None:
     _program.become(program, options.engine)
 
 
+def _calculation(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in ("dtype", "assume_a", "engine", "workers")}
+
+
 def _invert(options: argparse.Namespace) -> None:
-    _files.invert(
-        options.stack,
-        options.output,
-        on_singular=options.on_singular,
-        dtype=options.dtype,
-        assume_a=options.assume_a,
-        engine=options.engine,
-        workers=options.workers,
-    )
+    _files.invert(options.stack, options.output, on_singular=options.on_singular, **_calculation(options))
+
+
+def _solve(options: argparse.Namespace) -> None:
+    how = _calculation(options)
+    _files.solve(options.stack, options.right, options.output, on_singular=options.on_singular, **how)
+
+
+def _slogdet(options: argparse.Namespace) -> None:
+    _files.slogdet(options.stack, options.output, **_calculation(options))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`stackinv invert`: the stack in a file, or on standard input, inverted into another, piece by piece."""
+"""`stackinv invert`, `solve` and `slogdet`: the stack in a file, or on standard input, piece by piece into another."""
 
 import contextlib
 import math
@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 import stackinv
-from stackinv import _arguments, _cgroup
+from stackinv import _arguments, _axes, _cgroup
 from stackinv._npy import StackFile
 from stackinv._output import replaced_when_done
 
@@ -36,37 +36,109 @@ class UsageError(Exception):
 
 def invert(stack: Path, output: Path | None, *, on_singular: str, **how: Any) -> None:
     """Invert the stack in a file, and print what came of it; `how` are keywords of `stackinv.inv_ex`."""
-    with _opened(stack) as file:
-        target = output or _default_output(stack)
-        try:
-            source = StackFile.open(file, str(stack))
+    with _source(stack) as source:
+        with _usage(stack):
             result_type = _arguments.types(source.dtype, how["dtype"])[1]
-        except (TypeError, ValueError, SyntaxError) as error:
-            raise UsageError(f"{stack}: {error}") from None
+        target = output or _beside(stack, ".inv.npy")
         start = time.perf_counter()
         with _output(target) as part:
             outcome = _invert_pieces(source, StackFile.create(part, str(target), source, result_type), how)
-            if outcome.singular and on_singular == "raise":
-                indefinite = " or not positive definite" if how["assume_a"] == "pos" else ""
-                raise np.linalg.LinAlgError(
-                    f"{stack}: Singular matrix{indefinite} ({outcome.singular} of {source.count} in the stack, "
-                    f"first at index {outcome.first_singular}); nothing was written. --on-singular nan inverts the "
-                    "others"
-                )
+            _refuse_singular(stack, source, outcome, on_singular, how["assume_a"], "inverts the others")
         seconds = time.perf_counter() - start
-    print(
-        _summary(f"{stack} -> {target}", source, result_type, outcome, seconds),
-        file=sys.stderr if target == _STANDARD else sys.stdout,
-    )
+    rcond = "-" if outcome.worst is None else f"{outcome.worst[0]:.3g} at worst, at index {outcome.worst[1]}"
+    _print_summary(stack, target, source, str(result_type), outcome, seconds, {"rcond": rcond})
+
+
+def solve(stack: Path, right: Path, output: Path | None, *, on_singular: str, **how: Any) -> None:
+    """Solve the systems of a stack for the right-hand sides in another file; `how` are keywords of `stackinv.solve`."""
+    if right == _STANDARD:
+        raise UsageError("-: right-hand sides come from a file, only the matrices from standard input")
+    with _source(stack) as source, _opened(right) as file:
+        with _usage(right):
+            given = StackFile.open(file, str(right), square=False)
+            shape = _axes.shape_of_solution(source.shape, given.shape)
+            core = given.shape if len(given.shape) == 1 else given.shape[-2:]
+            if shape != source.stack + core:
+                raise ValueError(f"shape {given.shape}, expected as many right-hand sides as {stack} has matrices")
+            result_type = _arguments.types_of_system(source.dtype, given.dtype, how["dtype"], "solve")[1]
+        target = output or _beside(right, ".solution.npy")
+        start = time.perf_counter()
+        with _output(target) as part:
+            solutions = StackFile.create(part, str(target), source, result_type, core)
+            outcome = _solve_pieces(source, _RightSides(source, given), solutions, how)
+            _refuse_singular(stack, source, outcome, on_singular, how["assume_a"], "solves the others")
+        seconds = time.perf_counter() - start
+    _print_summary(stack, target, source, str(result_type), outcome, seconds, {})
+
+
+def slogdet(stack: Path, output: Path | None, **how: Any) -> None:
+    """Signs and logarithms of the determinants of a stack into an archive; `how` are keywords of `stackinv.slogdet`."""
+    with _source(stack) as source:
+        with _usage(stack):
+            result_type = _arguments.types(source.dtype, how["dtype"])[1]
+        target = output or _beside(stack, ".slogdet.npz")
+        start = time.perf_counter()
+        with _output(target) as part:
+            sign, logabsdet = (
+                np.empty(source.count, result_type),
+                np.empty(source.count, result_type.type(0).real.dtype),
+            )
+            for begin, piece, callback in _pieces(source, source.dtype.itemsize):
+                places = source.ranks(np.arange(begin, begin + len(piece)))
+                try:
+                    sign[places], logabsdet[places] = stackinv.slogdet(piece, callback=callback, **how)
+                except stackinv.SingularMatrixError as error:
+                    first = _index(int(places[error.indices[0]].min()), source.stack)
+                    wrong = f"Singular matrix or not positive definite (first at index {first})"
+                    raise np.linalg.LinAlgError(f"{stack}: {wrong}; nothing was written") from None
+            if source.bytes == 0:
+                sign[:], logabsdet[:] = 1, 0
+            np.savez(part, sign=sign.reshape(source.stack), logabsdet=logabsdet.reshape(source.stack))
+        seconds = time.perf_counter() - start
+    outcome, singular = _Outcome(), np.flatnonzero(sign == 0)
+    if singular.size:
+        outcome.singular, outcome.first_singular = singular.size, _index(int(singular[0]), source.stack)
+    finite = logabsdet[np.isfinite(logabsdet)]
+    logarithms = f"{finite.min():.6g} to {finite.max():.6g}" if finite.size else "-"
+    _print_summary(stack, target, source, str(result_type), outcome, seconds, {"log det": logarithms})
+
+
+@contextlib.contextmanager
+def _source(stack: Path) -> Iterator[StackFile]:
+    with _opened(stack) as file:
+        with _usage(stack):
+            source = StackFile.open(file, str(stack))
+        yield source
+
+
+@contextlib.contextmanager
+def _usage(path: Path) -> Iterator[None]:
+    """What is wrong with the content of a file is what the user gave."""
+    try:
+        yield
+    except (TypeError, ValueError, SyntaxError) as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def _refuse_singular(
+    stack: Path, source: StackFile, outcome: "_Outcome", on_singular: str, assume_a: str, remedy: str
+) -> None:
+    if outcome.singular and on_singular == "raise":
+        indefinite = " or not positive definite" if assume_a == "pos" else ""
+        raise np.linalg.LinAlgError(
+            f"{stack}: Singular matrix{indefinite} ({outcome.singular} of {source.count} in the stack, "
+            f"first at index {outcome.first_singular}); nothing was written. --on-singular nan {remedy}"
+        )
 
 
 _STANDARD = Path("-")
 
 
-def _default_output(stack: Path) -> Path:
-    if stack == _STANDARD:
+def _beside(path: Path, ending: str) -> Path:
+    """Where a result goes by default."""
+    if path == _STANDARD:
         return _STANDARD
-    return stack.with_name(stack.name.removesuffix(".npy") + ".inv.npy")
+    return path.with_name(path.name.removesuffix(".npy") + ending)
 
 
 @contextlib.contextmanager
@@ -131,21 +203,30 @@ class _Outcome:
     worst: tuple[float, tuple[int, ...]] | None = None
 
 
-def _summary(title: str, source: StackFile, dtype: np.dtype[Any], outcome: _Outcome, seconds: float) -> str:
-    singular = f", first at index {outcome.first_singular}, filled with NaN" if outcome.singular else ""
-    lines = [
-        title,
-        f"  stack     {source.shape} {source.dtype} -> {dtype}",
-        f"  time      {seconds:.3g} s, {source.count / seconds:.4g} matrices/s",
-        f"  singular  {outcome.singular}{singular}",
-    ]
+def _print_summary(
+    stack: Path,
+    target: Path,
+    source: StackFile,
+    dtype: str,
+    outcome: _Outcome,
+    seconds: float,
+    others: dict[str, str],
+) -> None:
+    filled = ", filled with NaN" if target.suffix != ".npz" else ""
+    singular = f", first at index {outcome.first_singular}{filled}" if outcome.singular else ""
+    lines = {
+        "stack": f"{source.shape} {source.dtype} -> {dtype}",
+        "time": f"{seconds:.3g} s, {source.count / seconds:.4g} matrices/s",
+        "singular": f"{outcome.singular}{singular}",
+    }
     if outcome.not_finite:
-        lines.append(
-            f"  useless   {outcome.not_finite} with NaN or infinity, first at index {outcome.first_not_finite}"
-        )
-    worst = outcome.worst
-    lines.append(f"  rcond     {'-' if worst is None else f'{worst[0]:.3g} at worst, at index {worst[1]}'}")
-    return "\n".join(lines)
+        lines["useless"] = f"{outcome.not_finite} with NaN or infinity, first at index {outcome.first_not_finite}"
+    print(
+        f"{stack} -> {target}",
+        *(f"  {title:8}  {text}" for title, text in (lines | others).items()),
+        sep="\n",
+        file=sys.stderr if target == _STANDARD else sys.stdout,
+    )
 
 
 def _piece(source: StackFile, itemsize: int) -> int:
@@ -172,35 +253,81 @@ def _memory() -> float:
     return min(limits) if min(limits) < math.inf else 0
 
 
+def _pieces(source: StackFile, itemsize: int) -> Iterator[tuple[int, Any, Any]]:
+    """The stack, some matrices after the others: the number of the first, they, a callback that shows the progress."""
+    most = _piece(source, itemsize)
+    with _progress(source.count) as advance:
+        memory = source.empty(min(most, source.count))
+        for begin in range(0, source.count if source.bytes else 0, most):
+            matrices = memory[: min(most, source.count - begin)]
+            source.read(begin, matrices)
+            yield begin, matrices, lambda n, _, before=begin: advance(before + n)
+
+
 def _invert_pieces(source: StackFile, target: StackFile, how: dict[str, Any]) -> _Outcome:
     outcome = _Outcome()
     singular, not_finite, worst, worst_at = _First(source), _First(source), np.inf, -1
-    most = _piece(source, max(source.dtype.itemsize, target.dtype.itemsize))
-    with _progress(source.count) as advance:
-        piece = source.empty(min(most, source.count))
-        result = piece if source.dtype == target.dtype else target.empty(len(piece))
-        for begin in range(0, source.count if source.bytes else 0, most):
-            count = min(most, source.count - begin)
-            source.read(begin, piece[:count])
-            inverse, info, rcond = stackinv.inv_ex(
-                piece[:count],
-                out=result[:count],
-                callback=lambda n, _, before=begin: advance(before + n),  # type: ignore[misc]
-                **how,
-            )
-            target.write(begin, inverse)
-            singular.add(begin + np.flatnonzero(info))
-            useless = np.flatnonzero((info == 0) & ~(rcond > 0))  # or the norms overflowed and nothing else
-            useless = useless[[not np.isfinite(inverse[k]).all() for k in useless]] if useless.size else useless
-            not_finite.add(begin + useless)
-            rcond[useless] = -1
-            rcond[info != 0] = np.inf
-            if rcond.min() < worst:
-                worst, worst_at = float(rcond.min()), int(source.ranks(begin + rcond.argmin()))
+    result = None
+    for begin, piece, callback in _pieces(source, max(source.dtype.itemsize, target.dtype.itemsize)):
+        if result is None:
+            result = piece if source.dtype == target.dtype else target.empty(len(piece))
+        inverse, info, rcond = stackinv.inv_ex(piece, out=result[: len(piece)], callback=callback, **how)
+        target.write(begin, inverse)
+        singular.add(begin + np.flatnonzero(info))
+        useless = np.flatnonzero((info == 0) & ~(rcond > 0))  # or the norms overflowed and nothing else
+        useless = useless[[not np.isfinite(inverse[k]).all() for k in useless]] if useless.size else useless
+        not_finite.add(begin + useless)
+        rcond[useless] = -1
+        rcond[info != 0] = np.inf
+        if rcond.min() < worst:
+            worst, worst_at = float(rcond.min()), int(source.ranks(begin + rcond.argmin()))
     outcome.singular, outcome.first_singular = singular.count, singular.index()
     outcome.not_finite, outcome.first_not_finite = not_finite.count, not_finite.index()
     if worst < np.inf:
-        outcome.worst = (np.nan if worst < 0 else worst, _index(worst_at, source.shape))
+        outcome.worst = (np.nan if worst < 0 else worst, _index(worst_at, source.stack))
+    return outcome
+
+
+class _RightSides:
+    """Those of the matrices in a file: as many in another file, in the same order or any, or one for all."""
+
+    def __init__(self, source: StackFile, given: StackFile) -> None:
+        self._source, self._given = source, given
+        self._all: Any = None
+        if given.stack != source.stack or given.order != source.order:  # which cannot be read a piece at a time
+            memory = given.empty(given.count)
+            given.read(0, memory)
+            shape = (*given.stack, *given.matrix)
+            matrices = memory.reshape(shape) if given.order == "C" else memory.T.reshape(shape[::-1]).T
+            self._all = np.broadcast_to(matrices, (*source.stack, *given.matrix))
+
+    def of(self, begin: int, count: int) -> Any:
+        """Those of so many matrices, in the order of their file, from this number on."""
+        if self._all is None:
+            given = self._given.empty(count)
+            self._given.read(begin, given)
+            return given
+        ranks = self._source.ranks(np.arange(begin, begin + count))
+        return self._all[np.unravel_index(ranks, self._source.stack)] if self._source.stack else self._all[None]
+
+
+def _solve_pieces(source: StackFile, right: _RightSides, target: StackFile, how: dict[str, Any]) -> _Outcome:
+    outcome = _Outcome()
+    singular, not_finite = _First(source), _First(source)
+    for begin, piece, callback in _pieces(source, source.dtype.itemsize):
+        solution = target.empty(len(piece))
+        given = right.of(begin, len(piece))
+        try:
+            stackinv.solve(piece, given, out=solution, callback=callback, **how)
+            wrong = np.empty(0, np.intp)
+        except stackinv.SingularMatrixError as error:
+            (wrong,) = error.indices
+        target.write(begin, solution)
+        singular.add(begin + wrong)
+        useless = np.flatnonzero(~np.isfinite(solution).all(axis=(1, 2)))
+        not_finite.add(begin + np.setdiff1d(useless, wrong))
+    outcome.singular, outcome.first_singular = singular.count, singular.index()
+    outcome.not_finite, outcome.first_not_finite = not_finite.count, not_finite.index()
     return outcome
 
 
@@ -216,11 +343,11 @@ class _First:
             self._least = min(self._least, int(self._source.ranks(numbers).min()))
 
     def index(self) -> tuple[int, ...]:
-        return _index(self._least, self._source.shape) if self.count else ()
+        return _index(self._least, self._source.stack) if self.count else ()
 
 
-def _index(rank: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(map(int, np.unravel_index(rank, shape[:-2]))) if len(shape) > 2 else ()
+def _index(rank: int, stack: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(map(int, np.unravel_index(rank, stack))) if stack else ()
 
 
 @contextlib.contextmanager

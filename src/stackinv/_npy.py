@@ -31,20 +31,29 @@ _GAP_BYTES = 64
 class StackFile:
     """An open file, by the name that the user knows it by, for its matrices, which are numbered in its order.
 
-    A Fortran-ordered one begins with the first element of all matrices.
+    A Fortran-ordered one begins with the first element of all matrices. In a stack of vectors these are matrices of one
+    column.
     """
 
     def __init__(
-        self, file: BinaryIO, name: str, begin: int, shape: tuple[int, ...], dtype: np.dtype[Any], order: str
+        self,
+        file: BinaryIO,
+        name: str,
+        begin: int,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        order: str,
+        vectors: bool = False,
     ) -> None:
         self.shape, self.dtype, self.order, self._begin = shape, dtype, order, begin
-        self.count, self._m = math.prod(shape[:-2]), shape[-1]
+        self.stack, self.matrix = (shape[:-1], (shape[-1], 1)) if vectors else (shape[:-2], shape[-2:])
+        self.count = math.prod(self.stack)
         self.bytes = math.prod(shape) * dtype.itemsize
         self._file, self._name = file, name
 
     @classmethod
-    def open(cls, file: BinaryIO, name: str) -> Self:
-        """The stack in a file, or ValueError if there is none, with what is wrong."""
+    def open(cls, file: BinaryIO, name: str, *, square: bool = True) -> Self:
+        """The stack in a file, or ValueError if there is none, with what is wrong; or else one of any matrices."""
         magic = file.read(6)
         if magic[:2] == b"PK":
             raise ValueError("an archive of arrays; expected a .npy file with one")
@@ -68,24 +77,29 @@ class StackFile:
             raise ValueError(f"shape {shape}, expected whole numbers from 0 on")
         if len(shape) > _MOST_AXES:
             raise ValueError(f"{len(shape)} axes, expected at most {_MOST_AXES}")
-        if len(shape) < 2 or shape[-1] != shape[-2]:
+        if square and (len(shape) < 2 or shape[-1] != shape[-2]):
             raise ValueError(f"shape {shape}, expected (..., M, M)")
+        if not shape:
+            raise ValueError("one number, expected (M,) or (..., M, K)")
         if math.prod(max(1, length) for length in shape) * dtype.itemsize > sys.maxsize:
             raise ValueError(f"shape {shape}, more numbers than there are addresses")
         if size < begin + math.prod(shape) * dtype.itemsize:
             needed = f"{math.prod(shape) * dtype.itemsize} bytes for shape {shape} of {dtype}"
             raise ValueError(f"{size - begin} bytes of numbers, expected {needed}")
-        return cls(file, name, begin, shape, dtype, "F" if fortran else "C")
+        return cls(file, name, begin, shape, dtype, "F" if fortran else "C", len(shape) == 1)
 
     @classmethod
-    def create(cls, file: BinaryIO, name: str, like: "StackFile", dtype: np.dtype[Any]) -> Self:
-        """A stack of the same shape and order in a new file.
+    def create(
+        cls, file: BinaryIO, name: str, like: "StackFile", dtype: np.dtype[Any], core: tuple[int, ...] | None = None
+    ) -> Self:
+        """A stack as long and in the same order in a new file, of matrices or vectors of the shape `core`.
 
         Its room on the disk is taken at once, so that a full disk is an error before the work.
         """
-        self = cls(file, name, 0, like.shape, dtype, like.order)
+        core = like.matrix if core is None else core
+        self = cls(file, name, 0, like.stack + core, dtype, like.order, len(core) == 1)
         descr = np.lib.format.dtype_to_descr(dtype)
-        header = {"descr": descr, "fortran_order": self.order == "F", "shape": like.shape}
+        header = {"descr": descr, "fortran_order": self.order == "F", "shape": self.shape}
         with self._named():
             np.lib.format.write_array_header_1_0(file, header)
             file.flush()
@@ -108,11 +122,11 @@ class StackFile:
             raise
 
     def empty(self, count: int) -> Array:
-        """Memory for so many matrices, of shape (count, M, M), in which they lie as in the file, perhaps with gaps."""
+        """Memory for so many matrices, count first, in which they lie as in the file, perhaps with gaps."""
         if self.order == "C":
-            return np.empty((count, self._m, self._m), self.dtype)
+            return np.empty((count, *self.matrix), self.dtype)
         gap = _GAP_BYTES // self.dtype.itemsize if count * self.dtype.itemsize >= _LEAST_ROW_BYTES else 0
-        return np.empty((self._m, self._m, count + gap), self.dtype)[..., :count].T
+        return np.empty((*self.matrix[::-1], count + gap), self.dtype)[..., :count].T
 
     def read(self, first: int, matrices: Array) -> None:
         """Matrices from `first` on, into memory of `empty`."""
@@ -143,7 +157,7 @@ class StackFile:
             numbers = whole.reshape(-1)
             step = _MOVED_BYTES // self.dtype.itemsize
             for k in range(0, numbers.size, step):
-                yield first * self._m**2 + k, [_bytes(numbers[k : k + step])]
+                yield first * math.prod(self.matrix) + k, [_bytes(numbers[k : k + step])]
             return
         rows = whole.reshape(-1, len(matrices))  # one for each number of the matrices
         step = 1 if len(matrices) < self.count else max(1, min(_MOST_PARTS, _MOVED_BYTES // max(1, rows[0].nbytes)))
@@ -152,10 +166,9 @@ class StackFile:
 
     def ranks(self, numbers: npt.ArrayLike) -> npt.NDArray[np.intp]:
         """The places in C order of the matrices with these numbers."""
-        stack = self.shape[:-2]
-        if self.order == "C" or len(stack) < 2:
+        if self.order == "C" or len(self.stack) < 2:
             return np.asarray(numbers)
-        return np.ravel_multi_index(np.unravel_index(np.asarray(numbers), stack, order="F"), stack)
+        return np.ravel_multi_index(np.unravel_index(np.asarray(numbers), self.stack, order="F"), self.stack)
 
 
 def _bytes(numbers: Array) -> memoryview:

@@ -352,6 +352,10 @@ INLINE void NAME(lu_determinants)(const NAME(lu_work) * w, const struct tile *ti
 /* Solve the systems by the factors; y has room for SOLVED_NUMBERS(m). */
 INLINE void NAME(lu_solve)(const NAME(lu_work) * w, const struct tile *tile, const int m, E *y)
 {
+    if (m <= IN_REGISTERS && NAME(solves_vector)(tile)) {
+        NAME(solve_vector)(tile, m, w->t, w->order);
+        return;
+    }
     E copy[SMALL * SMALL]; /* a tile in registers is to stay there: nothing may take its address */
     for (int n = 0; m <= SMALL && n < m * m; n++)
         copy[n] = w->t[n];

@@ -148,6 +148,33 @@ NOINLINE void NAME(write_solutions)(E *x, int m, const struct tile *tile, int fi
         NAME(move_solutions)(x, m, tile, first, columns, false);
 }
 
+/* Whether there is one right-hand side, of consecutive numbers that need no conversion, and so is its solution. */
+INLINE bool NAME(solves_vector)(const struct tile *tile)
+{
+    const bool single = sizeof(REAL) == 4;
+    const ptrdiff_t size = sizeof(REAL) * PARTS;
+    return tile->columns == 1 && tile->right_single == single && tile->solution_single == single &&
+           tile->right_row == size && tile->solution_row == size;
+}
+
+/* That one, in registers, by a tile of L and U that is there too. */
+INLINE void NAME(solve_vector)(const struct tile *tile, const int m, const E *t, const VI *order)
+{
+    const NAME(triangle) lower = {.t = t, .row = m, .column = 1, .kind = NAME(unit)};
+    const NAME(triangle)
+        upper = {.t = t, .row = m, .column = 1, .upper = true, .kind = NAME(divisors), .diagonal = t, .step = m + 1};
+    E b[IN_REGISTERS], y[IN_REGISTERS];
+    NAME(move_line)((V *)b, PARTS, (char *const *)tile->right, 0, (ptrdiff_t)m * PARTS, false, false);
+    for (int i = 0; i < m; i++) {
+        y[i] = b[0];
+        for (int k = 1; k < m; k++)
+            y[i] = NAME(select)(TYPED(same)(order[i], TYPED(integer)(k)), b[k], y[i]);
+    }
+    NAME(substitute_in)(&lower, y, m, false, false, 1);
+    NAME(substitute_in)(&upper, y, m, true, false, 1);
+    NAME(move_line)((V *)y, PARTS, tile->solution, 0, (ptrdiff_t)m * PARTS, true, false);
+}
+
 /* Numbers of all rows, for the columns that are solved at a time. */
 #define SOLVED_NUMBERS(m) ((m) * SOLVED_COLUMNS)
 
