@@ -231,6 +231,10 @@ INLINE void NAME(diagonal_determinants)(const struct tile *tile, const E *t, ptr
     CASE(name, tile, 10)                                                                                               \
     CASE(name, tile, 11)                                                                                               \
     CASE(name, tile, 12) CASE(name, tile, 13) CASE(name, tile, 14)
+/* The orders whose tiles stay in registers have functions of their own for systems: what those need, others would spill. */
+#define ORDERS_IN_REGISTERS(DEFINE) DEFINE(1) DEFINE(2) DEFINE(3) DEFINE(4)
+#define CASES_IN_REGISTERS(name, tile) CASE(name, tile, 1) CASE(name, tile, 2) CASE(name, tile, 3) CASE(name, tile, 4)
+_Static_assert(IN_REGISTERS <= 4, "ORDERS_IN_REGISTERS and CASES_IN_REGISTERS end before IN_REGISTERS");
 #define CASE(name, tile, M)                                                                                            \
     case M:                                                                                                            \
         if (M <= SMALL)                                                                                                \

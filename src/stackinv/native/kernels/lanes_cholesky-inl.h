@@ -114,8 +114,8 @@ INLINE void NAME(multiply_rows_diagonal)(E *t, ptrdiff_t ld, const int m, int i,
     NAME(multiply_rows)(t, ld, m, i, i, true, rows, rows);
 }
 
-/* Invert the matrices of a tile; whether one of them is not positive definite. */
-INLINE bool NAME(cholesky_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E *t)
+/* Invert the matrices of a tile, or solve their systems; whether one of them is not positive definite. */
+INLINE bool NAME(cholesky_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E *t, const bool solving)
 {
     const bool a_other = tile->a_single != (sizeof(REAL) == 4), out_other = tile->out_single != (sizeof(REAL) == 4);
     const int blocks = BLOCKS(m);
@@ -141,7 +141,7 @@ INLINE bool NAME(cholesky_tile)(struct tile *tile, const int m, const ptrdiff_t 
     }
     if (tile->determinants)
         NAME(diagonal_determinants)(tile, t, ld, m, TYPED(integer)(0), info, NAME(of_inverse_roots));
-    if (tile->columns) {
+    if (solving && tile->columns) {
         E copy[SMALL * SMALL], few[SOLVED_NUMBERS(SMALL)];
         for (int n = 0; m <= SMALL && n < m * m; n++)
             copy[n] = t[n];
@@ -150,7 +150,7 @@ INLINE bool NAME(cholesky_tile)(struct tile *tile, const int m, const ptrdiff_t 
         const NAME(triangle) triangles[] = {lower, {l, 1, ld, true, true, NAME(factors_of_rows), l, ld + 1}};
         NAME(solve_systems)(tile, m, triangles, 2, NULL, m <= SMALL ? few : t + m * ld);
     }
-    if (!tile->inverse)
+    if (!tile->inverse || (solving && m <= IN_REGISTERS))
         return NAME(note_info)(tile, info);
     for (int b = 0; b < blocks; b++) {
         const int k = START(b, m, blocks), columns = HEIGHT(b, m, blocks);
@@ -176,13 +176,16 @@ INLINE bool NAME(cholesky_tile)(struct tile *tile, const int m, const ptrdiff_t 
     return singular;
 }
 
-#define DEFINE_CHOLESKY(M)                                                                                             \
-    static bool NAME(cholesky_##M)(struct tile * tile)                                                                 \
+#define DEFINE_CHOLESKY_FUNCTION(name, M, solving)                                                                     \
+    static bool NAME(name##_##M)(struct tile * tile)                                                                   \
     {                                                                                                                  \
         E t[M * M];                                                                                                    \
-        return NAME(cholesky_tile)(tile, M, M, t);                                                                     \
+        return NAME(cholesky_tile)(tile, M, M, t, solving);                                                            \
     }
+#define DEFINE_CHOLESKY(M) DEFINE_CHOLESKY_FUNCTION(cholesky, M, M > IN_REGISTERS)
+#define DEFINE_CHOLESKY_SYSTEMS(M) DEFINE_CHOLESKY_FUNCTION(cholesky_systems, M, true)
 SMALL_ORDERS(DEFINE_CHOLESKY)
+ORDERS_IN_REGISTERS(DEFINE_CHOLESKY_SYSTEMS)
 
 static size_t NAME(cholesky_work_size)(int m)
 {
@@ -192,10 +195,13 @@ static size_t NAME(cholesky_work_size)(int m)
 static bool NAME(cholesky_of_order)(struct tile *tile)
 {
     const int m = tile->m;
+    switch (tile->columns ? m : 0) {
+        CASES_IN_REGISTERS(cholesky_systems, tile)
+    }
     switch (m) {
         SMALL_CASES(cholesky, tile)
     }
-    return NAME(cholesky_tile)(tile, m, NAME(leading)(m), (E *)tile->work);
+    return NAME(cholesky_tile)(tile, m, NAME(leading)(m), (E *)tile->work, true);
 }
 
 DEFINE_INVERT(cholesky)

@@ -403,8 +403,8 @@ INLINE void NAME(lu_write)(const NAME(lu_work) * w, const struct tile *tile, con
         NAME(move_in_order)(w->t, w->ld, m, w->order, (ptrdiff_t *)w->sums, tile, false);
 }
 
-/* Invert the matrices of a tile; whether one of them is singular. */
-INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const NAME(lu_work) * w)
+/* Invert the matrices of a tile, or solve their systems; whether one of them is singular. */
+INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const NAME(lu_work) * w, const bool solving)
 {
     /* The lines of a matrix by the number of blocks that are calculated. */
     const int blocks = BLOCKS(m);
@@ -415,11 +415,11 @@ INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const NAME(lu_work) * 
     const VI info = NAME(lu_factor)(w, tile, m, lines, &fetched, &a_norm);
     if (tile->determinants)
         NAME(lu_determinants)(w, tile, m, info);
-    if (tile->columns) {
+    if (solving && tile->columns) {
         E few[SOLVED_NUMBERS(SMALL)];
         NAME(lu_solve)(w, tile, m, m <= SMALL ? few : w->solutions);
     }
-    if (!tile->inverse)
+    if (!tile->inverse || (solving && m <= IN_REGISTERS))
         return NAME(note_info)(tile, info);
     NAME(lu_invert)(w, tile, m, lines, &fetched);
     const bool singular = NAME(finish)(tile, w->t, w->ld, m, a_norm, info);
@@ -427,15 +427,18 @@ INLINE bool NAME(lu_tile)(struct tile *tile, const int m, const NAME(lu_work) * 
     return singular;
 }
 
-#define DEFINE_LU(M)                                                                                                   \
-    static bool NAME(lu_##M)(struct tile * tile)                                                                       \
+#define DEFINE_LU_FUNCTION(name, M, solving)                                                                           \
+    static bool NAME(name##_##M)(struct tile * tile)                                                                   \
     {                                                                                                                  \
         E t[M * M], sums[M * M], column[M], inverse_diagonal[M];                                                       \
         VI order[M];                                                                                                   \
         const NAME(lu_work) work = {t, M, sums, M, column, inverse_diagonal, order, NULL};                             \
-        return NAME(lu_tile)(tile, M, &work);                                                                          \
+        return NAME(lu_tile)(tile, M, &work, solving);                                                                 \
     }
+#define DEFINE_LU(M) DEFINE_LU_FUNCTION(lu, M, M > IN_REGISTERS)
+#define DEFINE_LU_SYSTEMS(M) DEFINE_LU_FUNCTION(lu_systems, M, true)
 SMALL_ORDERS(DEFINE_LU)
+ORDERS_IN_REGISTERS(DEFINE_LU_SYSTEMS)
 
 static size_t NAME(lu_work_size)(int m)
 {
@@ -448,6 +451,9 @@ static size_t NAME(lu_work_size)(int m)
 static bool NAME(lu_of_order)(struct tile *tile)
 {
     const int m = tile->m;
+    switch (tile->columns ? m : 0) {
+        CASES_IN_REGISTERS(lu_systems, tile)
+    }
     switch (m) {
         SMALL_CASES(lu, tile)
     }
@@ -457,7 +463,7 @@ static bool NAME(lu_of_order)(struct tile *tile)
     work.inverse_diagonal = work.column + m;
     work.solutions = work.inverse_diagonal + m;
     work.order = (VI *)(work.solutions + SOLVED_NUMBERS(m));
-    return NAME(lu_tile)(tile, m, &work);
+    return NAME(lu_tile)(tile, m, &work, true);
 }
 
 DEFINE_INVERT(lu)

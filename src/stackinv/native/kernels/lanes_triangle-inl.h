@@ -134,8 +134,9 @@ NOINLINE void NAME(reflect_large)(E *t, ptrdiff_t ld, E *inverse_diagonal, int m
     NAME(reflect)(t, ld, inverse_diagonal, m, lanes);
 }
 
-/* Invert the upper triangles of a tile; whether one of them is singular. */
-INLINE bool NAME(triangle_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E *t, E *inverse_diagonal)
+/* Invert the upper triangles of a tile, or solve their systems; whether one of them is singular. */
+INLINE bool NAME(triangle_tile)(struct tile *tile, const int m, const ptrdiff_t ld, E *t, E *inverse_diagonal,
+                                const bool solving)
 {
     const bool a_other = tile->a_single != (sizeof(REAL) == 4), out_other = tile->out_single != (sizeof(REAL) == 4);
     const int blocks = BLOCKS(m);
@@ -159,7 +160,7 @@ INLINE bool NAME(triangle_tile)(struct tile *tile, const int m, const ptrdiff_t 
         a_norm = NORM1(t, tile->transposed ? 1 : ld, tile->transposed ? ld : 1, m, 0, m);
     if (tile->determinants)
         NAME(diagonal_determinants)(tile, t, ld, m, TYPED(integer)(0), info, NAME(of_pivots));
-    if (tile->columns) {
+    if (solving && tile->columns) {
         E copy[SMALL * SMALL], few[SOLVED_NUMBERS(SMALL)];
         for (int n = 0; m <= SMALL && n < m * m; n++)
             copy[n] = t[n];
@@ -168,7 +169,7 @@ INLINE bool NAME(triangle_tile)(struct tile *tile, const int m, const ptrdiff_t 
         const NAME(triangle) triangle = {u, row, column, !tile->transposed, false, NAME(divisors), u, ld + 1};
         NAME(solve_systems)(tile, m, &triangle, 1, NULL, m <= SMALL ? few : inverse_diagonal + m);
     }
-    if (!tile->inverse)
+    if (!tile->inverse || (solving && m <= IN_REGISTERS))
         return NAME(note_info)(tile, info);
     VI rise = TYPED(integer)(0);
     for (int i = 0; i < m / 2; i++)
@@ -196,13 +197,16 @@ INLINE bool NAME(triangle_tile)(struct tile *tile, const int m, const ptrdiff_t 
     return singular;
 }
 
-#define DEFINE_TRIANGLE(M)                                                                                             \
-    static bool NAME(triangle_##M)(struct tile * tile)                                                                 \
+#define DEFINE_TRIANGLE_FUNCTION(name, M, solving)                                                                     \
+    static bool NAME(name##_##M)(struct tile * tile)                                                                   \
     {                                                                                                                  \
         E t[M * M], inverse_diagonal[M];                                                                               \
-        return NAME(triangle_tile)(tile, M, M, t, inverse_diagonal);                                                   \
+        return NAME(triangle_tile)(tile, M, M, t, inverse_diagonal, solving);                                          \
     }
+#define DEFINE_TRIANGLE(M) DEFINE_TRIANGLE_FUNCTION(triangle, M, M > IN_REGISTERS)
+#define DEFINE_TRIANGLE_SYSTEMS(M) DEFINE_TRIANGLE_FUNCTION(triangle_systems, M, true)
 SMALL_ORDERS(DEFINE_TRIANGLE)
+ORDERS_IN_REGISTERS(DEFINE_TRIANGLE_SYSTEMS)
 
 static size_t NAME(triangle_work_size)(int m)
 {
@@ -212,12 +216,15 @@ static size_t NAME(triangle_work_size)(int m)
 static bool NAME(triangle_of_order)(struct tile *tile)
 {
     const int m = tile->m;
+    switch (tile->columns ? m : 0) {
+        CASES_IN_REGISTERS(triangle_systems, tile)
+    }
     switch (m) {
         SMALL_CASES(triangle, tile)
     }
     const ptrdiff_t ld = NAME(leading)(m);
     E *t = (E *)tile->work;
-    return NAME(triangle_tile)(tile, m, ld, t, t + m * ld);
+    return NAME(triangle_tile)(tile, m, ld, t, t + m * ld, true);
 }
 
 DEFINE_INVERT(triangle)
