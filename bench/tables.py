@@ -206,13 +206,15 @@ def determinants(build: str) -> str:
 
 
 def solutions(build: str) -> str:
-    libraries = [f"{library}-solve-1" for library in LIBRARIES]
-    head = ["M", "`solve`, µs", *(f"× {title('solutions', name)}" for name in libraries), "× `inv(a) @ b`"]
-    head += ["K = M, µs", "× NumPy", "× `inv(a) @ b`"]
-    rows = []
+    libraries = {f"{library}-solve-1": title("orders", library).split()[0] for library in LIBRARIES}
+    compared = {"1": {"stackinv-inv-1": "`inv(a) @ b`"} | libraries}
+    compared["M"] = {"stackinv-inv-M": "`inv(a) @ b`", "numpy-solve-M": "NumPy"}
+    head, rows = ["M"], []
+    for columns, others in compared.items():
+        head += [f"K = {columns}, µs", *(f"× {text}" for text in others.values())]
     for m in functions("solutions", "stackinv-solve-1", build):
         row = [str(m)]
-        for columns, others in (("1", [*libraries, "stackinv-inv-1"]), ("M", ["numpy-solve-M", "stackinv-inv-M"])):
+        for columns, others in compared.items():
             own = functions("solutions", f"stackinv-solve-{columns}", build)[m]
             row += [number(own), *(number(functions("solutions", name, build)[m] / own) for name in others)]
         rows.append(row)
@@ -360,6 +362,8 @@ def figures() -> dict[str, str]:
     }
     alone = {f"alone {m} {name}": f"{number(calls(name, m)[1])} µs" for m in (3, 8) for name in ("stackinv", "numpy")}
     machines = {f"machine of {name}": machine(name) for name in MACHINES}
+    libraries = [title("solutions", f"{name}-solve-1").replace(".solve", "") for name in LIBRARIES]
+    machines["libraries of solutions"] = ", ".join(libraries)
     return {"machine": machine(), "dgemm": f"{dgemm():.0f}"} | machines | shares | took | alone
 
 

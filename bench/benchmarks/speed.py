@@ -96,6 +96,23 @@ class StackByLayout:
         stackinv.inv(self.a, out=self.out, **self.given)
 
 
+class Systems:
+    """A stack of 64 MiB with one right-hand side or as many as there are rows, into memory that is there."""
+
+    param_names = ["m", "columns"]
+    params = [ORDERS, ["1", "M"]]
+
+    def setup(self, m, columns):
+        if not hasattr(stackinv, "solve"):
+            raise NotImplementedError("before there were solutions")
+        self.a, b = prepared(m, "float64")
+        self.b = np.ascontiguousarray(b[..., : m if columns == "M" else 1])
+        self.out = self.b.copy()
+
+    def time_solve(self, m, columns):
+        stackinv.solve(self.a, self.b, out=self.out)
+
+
 class OneMatrix:
     """A call with one small matrix in a loop: what it costs beside the arithmetic."""
 
@@ -111,6 +128,12 @@ class OneMatrix:
 
     def track_inv_ex(self, m):
         return self.microseconds(stackinv.inv_ex)
+
+    def track_solve(self, m):
+        if not hasattr(stackinv, "solve"):
+            raise NotImplementedError("before there were solutions")
+        b = self.a[0].copy()
+        return self.microseconds(lambda a: stackinv.solve(a, b))
 
     def track_numpy_inv(self, m):
         return self.microseconds(np.linalg.inv)

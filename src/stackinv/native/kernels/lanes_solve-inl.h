@@ -89,8 +89,8 @@ INLINE void NAME(substitute)(const NAME(triangle) * a, E *y, int m, const int co
         NAME(substitute_in)(a, y, m, true, false, columns);
 }
 
-/* Row i of the right-hand sides is in each lane row order[i] of the user's, or row i; `count` of its numbers from the one
-   in column `first` on. */
+/* Row i of the right-hand sides, in each lane row order[i] of the user's, or row i if there is no order: some of its numbers, from
+   column `first` on. */
 INLINE void NAME(move_right_row)(E *y, const struct tile *tile, int i, const VI *order, int first, const int columns,
                                  const bool other)
 {
