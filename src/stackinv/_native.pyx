@@ -55,6 +55,15 @@ cdef bint is_of(cnp.ndarray array, bint is_complex) noexcept:
     return typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT
 
 
+cdef int own_number(int typenum) noexcept:
+    """Of a type of double or single precision, the double one that is calculated in, as NumPy does it; else -1."""
+    if typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT:
+        return 1
+    if typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT:
+        return 3
+    return -1
+
+
 cdef layout layout_of(cnp.ndarray array, int ndim) noexcept:
     cdef layout its
     cdef int typenum = cnp.PyArray_TYPE(array)
@@ -206,11 +215,8 @@ def invert_small(a, structure):
     if cnp.PyTypeNum_ISINTEGER(typenum) or cnp.PyTypeNum_ISBOOL(typenum):
         array = cnp.PyArray_Cast(array, cnp.NPY_DOUBLE)
         typenum = cnp.NPY_DOUBLE
-    if typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT:
-        number = 1
-    elif typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT:
-        number = 3
-    else:
+    number = own_number(typenum)
+    if number < 0:
         return None
     result = cnp.PyArray_EMPTY(ndim, cnp.PyArray_DIMS(array), typenum, 0)
     describe(&s, array, result, None, number, known)
@@ -262,16 +268,10 @@ def solve_small(a, b, structure):
         return None
     array, right = a, b
     typenum = cnp.PyArray_TYPE(array)
-    if typenum == cnp.NPY_DOUBLE or typenum == cnp.NPY_FLOAT:
-        number = 1
-    elif typenum == cnp.NPY_CDOUBLE or typenum == cnp.NPY_CFLOAT:
-        number = 3
-    else:
+    number = own_number(typenum)
+    if number < 0 or cnp.PyArray_TYPE(right) != typenum or not is_small(array):
         return None
-    if not (
-        is_small(array) and cnp.PyArray_TYPE(right) == typenum and 0 < cnp.PyArray_SIZE(right) <= MOST_SMALL
-        and cnp.PyArray_ISBEHAVED_RO(right)
-    ):
+    if not 0 < cnp.PyArray_SIZE(right) <= MOST_SMALL or not cnp.PyArray_ISBEHAVED_RO(right):
         return None
     ndim = cnp.PyArray_NDIM(array)
     result = solution = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(right), cnp.PyArray_DIMS(right), typenum, 0)

@@ -162,42 +162,20 @@ static double determinant_error(const struct given *g, ptrdiff_t k)
     return fabs(g->logarithm[k] - creal(expected)) / g->m + cabs(sign - cexp(I * cimag(expected))) / g->m;
 }
 
-/* The largest element of A X - I in some of its rows, infinite if any is NaN. */
+/* Right-hand sides of exact numbers, or I where there are none. */
+static double right_side(const struct given *g, int i, int j, int part, ptrdiff_t k)
+{
+    return g->columns ? ((i * 3 + j * 5 + part * 7 + k) % 9 - 4) / 8.0 : part == 0 && i == j;
+}
+
+/* The largest element of A X less those in some of its rows, infinite if any is NaN. */
 static double residual(const struct given *g, const struct held *x, ptrdiff_t k)
 {
-    const int m = g->m, is_complex = parts_of(g->type) - 1;
+    const int m = g->m, columns = g->columns ? g->columns : m, is_complex = parts_of(g->type) - 1;
     double worst = 0;
     for (int i = 0; i < m; i += 1 + m / 4)
-        for (int j = 0; j < m; j++) {
-            double re = -(i == j), im = 0;
-            for (int l = 0; l < m; l++) {
-                const double ar = number(g->structure, m, i, l, 0, k);
-                const double ai = is_complex ? number(g->structure, m, i, l, 1, k) : 0;
-                const double xr = get(x, k, l, j, 0), xi = is_complex ? get(x, k, l, j, 1) : 0;
-                re += ar * xr - ai * xi;
-                im += ar * xi + ai * xr;
-            }
-            if (isnan(re) || isnan(im))
-                return INFINITY;
-            worst = fmax(worst, fabs(re) + fabs(im));
-        }
-    return worst;
-}
-
-/* Right-hand sides of exact numbers. */
-static double right_side(int i, int j, int part, ptrdiff_t k)
-{
-    return ((i * 3 + j * 5 + part * 7 + k) % 9 - 4) / 8.0;
-}
-
-/* The largest element of A X - B, infinite if any is NaN. */
-static double residual_of_system(const struct given *g, const struct held *x, ptrdiff_t k)
-{
-    const int m = g->m, is_complex = parts_of(g->type) - 1;
-    double worst = 0;
-    for (int i = 0; i < m; i += 1 + m / 8)
-        for (int j = 0; j < g->columns; j++) {
-            double re = -right_side(i, j, 0, k), im = is_complex ? -right_side(i, j, 1, k) : 0;
+        for (int j = 0; j < columns; j++) {
+            double re = -right_side(g, i, j, 0, k), im = is_complex ? -right_side(g, i, j, 1, k) : 0;
             for (int l = 0; l < m; l++) {
                 const double ar = number(g->structure, m, i, l, 0, k);
                 const double ai = is_complex ? number(g->structure, m, i, l, 1, k) : 0;
@@ -229,13 +207,13 @@ static void check_systems(struct given g, char *a, enum arrangement how, bool ri
         for (int i = 0; i < g.m; i++)
             for (int j = 0; j < g.columns; j++)
                 for (int part = 0; part < parts; part++)
-                    set(&b, k, i, j, part, right_side(i, j, part, k));
+                    set(&b, k, i, j, part, right_side(&g, i, j, part, k));
     g.sign = g.logarithm = NULL;
     g.right_layout = b.layout, g.right = b.origin, g.right_step = b.step;
     g.solution_layout = x.layout, g.solution = x.origin, g.solution_step = x.step;
     const ptrdiff_t singular = invert(&g, a, NULL, NULL, NULL);
     for (ptrdiff_t k = 0; k < g.n; k++) {
-        const double error = residual_of_system(&g, &x, k);
+        const double error = residual(&g, &x, k);
         if (singular || !(error < tolerance)) {
             failures++;
             printf("%s, structure %d, type %d, M = %d, K = %d, arrangement %d, single %d %d %d, system %td of %td: "
