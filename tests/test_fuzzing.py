@@ -60,6 +60,67 @@ def test_any_overlap_of_a_and_out(a, data):
 
 
 @st.composite
+def systems(draw):
+    """Views of matrices and right-hand sides of any supported types, whose stacks may be broadcast."""
+    stack = draw(st.lists(st.integers(0, 4), max_size=2))
+    m, k, seed = draw(st.integers(0, 20)), draw(st.integers(0, 6)), draw(st.integers(0, 99))
+    types = st.sampled_from([*NATIVE, *NATIVE, *INTEGERS, *SWAPPED])
+
+    def part_of_stack():
+        shape = [size if draw(st.booleans()) else 1 for size in stack]
+        return tuple(shape[draw(st.integers(0, len(shape))) :])
+
+    a = spread(draw, well_conditioned((*part_of_stack(), m, m), draw(types), seed))
+    shape = (m,) if draw(st.integers(0, 4)) == 0 else (*part_of_stack(), m, k)
+    b = np.random.default_rng(seed).integers(0, 9, shape).astype(draw(types))
+    return a, spread(draw, b)
+
+
+def assert_solutions(actual, expected):
+    assert (actual.shape, actual.dtype) == (expected.shape, expected.dtype)
+    tolerance = 1e-4 if actual.dtype.char in "fF" else 1e-9
+    np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance * np.max(np.abs(expected), initial=0))
+
+
+@given(systems(), st.sampled_from([1, 2, None]), st.data())
+def test_any_systems(system, workers, data):
+    a, b = system
+    before, expected = [a.copy(), b.copy()], np.linalg.solve(a, b)
+    result = stackinv.solve(a, b, workers=workers)
+    assert_solutions(result, expected)
+    out = spread(data.draw, np.full(expected.shape, 7, expected.dtype))
+    assert stackinv.solve(a, b, out=out, workers=workers) is out
+    np.testing.assert_array_equal(out, result)
+    for array, copy in zip((a, b), before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+@given(systems(), st.data())
+def test_any_overlap_of_systems_and_out(system, data):
+    """Windows into one buffer, shifted against each other by any number of elements."""
+    expected = np.linalg.solve(*system)
+    kind = "c16" if expected.dtype.kind == "c" else "f8"
+    a, b = (array.astype(kind) for array in system)
+    expected = np.linalg.solve(a, b)
+    room = a.size + b.size + expected.size + 3
+    shifts = [data.draw(st.integers(0, room - array.size)) for array in (a, b, expected)]
+    buffer = np.zeros(room, kind)
+    windows = [
+        buffer[shift : shift + array.size].reshape(array.shape)
+        for shift, array in zip(shifts, (a, b, expected), strict=True)
+    ]
+    windows[1][...] = b
+    windows[0][...] = a
+    right, out = windows[1].copy(), windows[2]
+    if np.shares_memory(windows[0], windows[1]):  # they must both be what they are
+        stackinv.solve(windows[0], right, out=out)
+        assert_solutions(out, np.linalg.solve(a, right))
+    else:
+        stackinv.solve(windows[0], windows[1], out=out)
+        assert_solutions(out, expected)
+
+
+@st.composite
 def stacks(draw):
     """An array or what may stand for one, mostly a good one; its structure, and whether NumPy would invert it well."""
     structure = draw(st.sampled_from(["gen", "gen", "gen", *STRUCTURES]))
