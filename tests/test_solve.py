@@ -5,8 +5,9 @@ from itertools import product
 
 import numpy as np
 import pytest
-from accuracy import DOUBLE_ONLY, FAMILIES, draw, norm, scale, times_minus, wide
+from accuracy import DOUBLE_ONLY, draw, norm, scale, times_minus, wide
 from conftest import BUILDS, INTEGERS, NATIVE, STRUCTURES, hide_unread, structured, well_conditioned
+from test_accuracy import SOME
 from test_parity import VIEWS
 
 import stackinv
@@ -55,7 +56,7 @@ def test_every_order(structure, dtype, any_engine):
         a = matrices((n, m, m), structure, dtype)
         given = a if structure == "gen" else hide_unread(a, structure)
         keywords = {"assume_a": structure, "dtype": dtype}
-        for k in {1, 2 + m % 5, 30 if m in (7, 33, 65, 129) else 4}:
+        for k in {1, 30 if m in (7, 33, 65, 129) else 2 + m % 5}:
             b = right_sides((n, m, k), dtype)
             x = stackinv.solve(given, b, **keywords)
             assert_solutions(x, a, b, 2e-3 if dtype in ("f4", "c8") else None)
@@ -71,7 +72,7 @@ def test_every_order(structure, dtype, any_engine):
 @pytest.mark.parametrize("structure", ["gen", "pos", "lower triangular", "diagonal"])
 def test_strides(view, structure, any_engine):
     """Of the matrices, of the right-hand sides, of `out`, each as every view has it."""
-    for dtype, m, k in product(("f8", "c8"), (1, 3, 9, 33, 70), (1, 3, 6)):
+    for dtype, m, k in product(("f8", "c8"), (3, 9, 70), (1, 6)):
         a, b = matrices((4, 3, m, m), structure, dtype), right_sides((4, 3, m, k), dtype)
         tolerance = 1e-5 if dtype == "c8" else None
         turned = VIEWS[view](a)
@@ -280,21 +281,13 @@ def test_singular(structure, dtype, any_engine):
             stackinv.solve(a, b[..., :0], assume_a=structure)
 
 
-def test_the_same_matrices_are_singular_as_for_numpy():
+def test_the_same_matrices_are_singular_as_for_inv():
+    """Which are NumPy's: test_singular.py."""
     rng = np.random.default_rng(0)
-    for m in range(1, 6):
+    for m in range(1, 8):
         a = rng.integers(-2, 3, (2000, m, m)).astype(float)
-        b = np.ones(m)
-        found = np.isnan(stackinv.solve(a, b, on_singular="nan")).any(-1)
-
-        def fails(matrix, b=b):
-            try:
-                np.linalg.solve(matrix, b)
-            except np.linalg.LinAlgError:
-                return True
-            return False
-
-        np.testing.assert_array_equal(found, [fails(matrix) for matrix in a])
+        found = np.isnan(stackinv.solve(a, np.ones(m), on_singular="nan")).any(-1)
+        np.testing.assert_array_equal(found, stackinv.inv_ex(a).info != 0)
 
 
 @pytest.mark.parametrize("dtype", NATIVE)
@@ -350,10 +343,7 @@ def residuals(a, x, b):
     return norm(times_minus(a, x, b)).astype(float) / ((m + 1) * eps * norm(a) * norm(x))
 
 
-EVERY = [(structure, name) for structure, families in FAMILIES.items() for name in families]
-
-
-@pytest.mark.parametrize(("structure", "name"), EVERY)
+@pytest.mark.parametrize(("structure", "name"), SOME)
 def test_residuals_of_hard_matrices(structure, name, request, lapack_engine):
     """At most (M + 1) eps |A| |X| by every engine and instruction set, and level with LAPACK's."""
     seed, worst = request.config.getoption("--seed"), {}
