@@ -1,5 +1,6 @@
 """The command line: what is written, printed and returned."""
 
+import io
 import itertools
 import json
 import os
@@ -220,6 +221,14 @@ def test_default_outputs_of_other_commands(tmp_path, capsys):
     np.testing.assert_array_equal(np.load(tmp_path / "b.solution.npy"), np.full(3, 0.5))
     assert _cli.main(["slogdet", str(tmp_path / "a.npy")]) == 0
     assert np.load(tmp_path / "a.slogdet.npz")["logabsdet"] == pytest.approx(3 * np.log(2))
+    process = subprocess.run(
+        [sys.executable, "-m", "stackinv", "solve", "-", str(tmp_path / "b.npy")],
+        input=(tmp_path / "a.npy").read_bytes(),
+        capture_output=True,
+        check=True,
+    )
+    np.testing.assert_array_equal(np.load(io.BytesIO(process.stdout)), np.full(3, 0.5))
+    assert b"- -> -" in process.stderr
     assert _cli.main(["solve", str(tmp_path / "a.npy"), "-"]) == 2
     assert "right-hand sides come from a file" in one_line(capsys.readouterr().err)
 

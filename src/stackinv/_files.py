@@ -61,7 +61,7 @@ def solve(stack: Path, right: Path, output: Path | None, *, on_singular: str, **
             if shape != source.stack + core:
                 raise ValueError(f"shape {given.shape}, expected as many right-hand sides as {stack} has matrices")
             result_type = _arguments.types_of_system(source.dtype, given.dtype, how["dtype"], "solve")[1]
-        target = output or _beside(right, ".solution.npy")
+        target = output or (_STANDARD if stack == _STANDARD else _beside(right, ".solution.npy"))
         start = time.perf_counter()
         with _output(target) as part:
             solutions = StackFile.create(part, str(target), source, result_type, core)
@@ -79,10 +79,8 @@ def slogdet(stack: Path, output: Path | None, **how: Any) -> None:
         target = output or _beside(stack, ".slogdet.npz")
         start = time.perf_counter()
         with _output(target) as part:
-            sign, logabsdet = (
-                np.empty(source.count, result_type),
-                np.empty(source.count, result_type.type(0).real.dtype),
-            )
+            sign = np.empty(source.count, result_type)
+            logabsdet = np.empty(source.count, result_type.type(0).real.dtype)
             for begin, piece, callback in _pieces(source, source.dtype.itemsize):
                 places = source.ranks(np.arange(begin, begin + len(piece)))
                 try:
@@ -100,7 +98,7 @@ def slogdet(stack: Path, output: Path | None, **how: Any) -> None:
         outcome.singular, outcome.first_singular = singular.size, _index(int(singular[0]), source.stack)
     finite = logabsdet[np.isfinite(logabsdet)]
     logarithms = f"{finite.min():.6g} to {finite.max():.6g}" if finite.size else "-"
-    _print_summary(stack, target, source, str(result_type), outcome, seconds, {"log det": logarithms})
+    _print_summary(stack, target, source, str(result_type), outcome, seconds, {"log det": logarithms}, filled="")
 
 
 @contextlib.contextmanager
@@ -211,8 +209,8 @@ def _print_summary(
     outcome: _Outcome,
     seconds: float,
     others: dict[str, str],
+    filled: str = ", filled with NaN",
 ) -> None:
-    filled = ", filled with NaN" if target.suffix != ".npz" else ""
     singular = f", first at index {outcome.first_singular}{filled}" if outcome.singular else ""
     lines = {
         "stack": f"{source.shape} {source.dtype} -> {dtype}",

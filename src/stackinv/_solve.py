@@ -92,7 +92,7 @@ def solve(
     Each matrix is factored as for `inv`, and its systems are solved by substitution [1]_: by Gaussian elimination with
     partial pivoting, as by LAPACK's gesv, by Cholesky's factorization, as by posv, or with a triangle as it is. The
     residual is small whatever the condition: ‖A X - B‖ is at most (M + 1) ε ‖A‖ ‖X‖ in the Frobenius norm, for all
-    matrices of the tests, which ``inv(a) @ b`` does not promise; and it takes less than half the time of that.
+    matrices of the tests, which ``inv(a) @ b`` does not promise; and one right-hand side takes less than half its time.
     Condition numbers and outcomes are not to be had with it: LAPACK's estimate would be another figure than the exact
     one of `inv_ex`.
 

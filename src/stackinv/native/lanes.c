@@ -110,20 +110,31 @@ static void fill_lanes(struct tile *t, const struct call *call, ptrdiff_t i, int
             t->out[lane] = staged + lane * (call->plan.staged / lanes);
 }
 
-/* The right-hand sides of matrices i to i + n - 1, and where their solutions go. */
+/* The right-hand sides of matrices i to i + n - 1, and where their solutions go; else the same. */
 static void fill_systems(struct tile *t, const struct call *call, ptrdiff_t i, int n)
 {
     const struct stack *s = call->stack;
-    for (int lane = 0; lane < call->plan.unit; lane++)
-        if (s->ndim == 1) {
-            const ptrdiff_t k = i + (lane < n ? lane : 0);
-            t->right[lane] = s->at[STACKINV_RIGHT] + k * s->strides[STACKINV_RIGHT][0];
-            t->solution[lane] = s->at[STACKINV_SOLUTION] + k * s->strides[STACKINV_SOLUTION][0];
-        } else {
-            const struct place place = locate(s, i + (lane < n ? lane : 0));
-            t->right[lane] = place.at[STACKINV_RIGHT];
-            t->solution[lane] = place.at[STACKINV_SOLUTION];
+    const int axis = s->ndim > 0 ? s->ndim - 1 : 0;
+    const ptrdiff_t length = s->ndim > 1 ? s->shape[axis] : s->n;
+    const ptrdiff_t right_step = s->strides[STACKINV_RIGHT][axis], step = s->strides[STACKINV_SOLUTION][axis];
+    for (int lane = 0, last; lane < n; lane = last) { /* runs along the last axis */
+        const ptrdiff_t along = s->ndim > 1 ? (i + lane) % length : i + lane;
+        char *right = s->at[STACKINV_RIGHT] + along * right_step, *solution = s->at[STACKINV_SOLUTION] + along * step;
+        if (s->ndim > 1) {
+            const struct place place = locate(s, i + lane);
+            right = place.at[STACKINV_RIGHT];
+            solution = place.at[STACKINV_SOLUTION];
         }
+        last = length - along < n - lane ? lane + (int)(length - along) : n;
+        for (int k = lane; k < last; k++, right += right_step, solution += step) {
+            t->right[k] = right;
+            t->solution[k] = solution;
+        }
+    }
+    for (int lane = n; lane < call->plan.unit; lane++) {
+        t->right[lane] = t->right[0];
+        t->solution[lane] = t->solution[0];
+    }
 }
 
 /* The same for matrices that are gathered, and what to fetch of the next ones meanwhile. */
