@@ -22,7 +22,7 @@ nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"  # uv would install the wheel of an older tree from its cache
 
 
-@nox.session(python=["3.11", "3.12", "3.13"])
+@nox.session(python=["3.11", "3.12", "3.13", "3.14", "3.15"])
 def tests(session: nox.Session) -> None:
     """Run the tests."""
     session.install(".[test]")
@@ -187,7 +187,7 @@ def kernels_sanitizer(session: nox.Session) -> None:
 def kernels_threads(session: nox.Session) -> None:
     """Run threads that share matrices with ThreadSanitizer."""
     build = _kernels(session, "-Db_sanitize=thread", "-Db_lundef=false", "-Doptimization=1")
-    session.run("meson", "test", "-C", build, "threads", "team", *session.posargs)
+    session.run("meson", "test", "-C", build, "threads", "team", "load", *session.posargs)
 
 
 @nox.session(python="3.11", default=False)
@@ -203,6 +203,13 @@ def kernels_aarch64(session: nox.Session) -> None:
     """Compile the kernels for 64-bit ARM and run them in an emulator (gcc-aarch64-linux-gnu, qemu-user)."""
     build = _kernels(session, "--cross-file=tests/native/aarch64.ini")
     session.run("meson", "test", "-C", build, *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
+def kernels_windows(session: nox.Session) -> None:
+    """Compile the kernels for Windows by MinGW-w64, and run them by Wine (mingw-w64, wine64)."""
+    build = _kernels(session, "--cross-file=tests/native/windows.ini")
+    session.run("meson", "test", "-C", build, *session.posargs, env={"WINEDEBUG": "-all"})
 
 
 @nox.session(python="3.11", default=False)

@@ -262,6 +262,11 @@ def cliffs() -> Any:
     return versions(), records
 
 
+def accuracy() -> Any:
+    """How far inverses are from the exact ones."""
+    return script("accuracy")
+
+
 def layouts() -> Any:
     """The same matrices in other layouts."""
     return script("layouts")
@@ -308,6 +313,7 @@ MEASUREMENTS = {
         structures,
         engines,
         cliffs,
+        accuracy,
         layouts,
         examples,
     )

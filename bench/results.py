@@ -51,6 +51,11 @@ def calls(contender: str, m: int) -> Times:
     )
 
 
+def accuracy(contender: str, what: str) -> dict[int, float]:
+    """The "error" or the "residual" by order, as multiples of the unit roundoff."""
+    return {record["m"]: record[what] for record in load("accuracy")["records"] if record["contender"] == contender}
+
+
 def by_kernels(contender: str, kernels: str, workers: int = 2, *, alone: bool = False) -> Times:
     """Microseconds a matrix by order, of stacks or of single matrices, with the kernels of an instruction set."""
     return Times(

@@ -16,6 +16,7 @@ from pathlib import Path
 from results import (
     ALL,
     LIBRARIES,
+    accuracy,
     bandwidth,
     by_kernels,
     calls,
@@ -63,14 +64,26 @@ def markdown(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
 
 def headline() -> str:
     own = times("orders", "stackinv")
-    head = ["M", "stackinv, µs a matrix", *(f"× {title('orders', name)}" for name in LIBRARIES)]
+    head = ["M", "stackinv, µs a matrix", *(f"× {title('orders', name)}" for name in LIBRARIES), "residual, × NumPy's"]
+    residuals = {name: accuracy(name, "residual") for name in ("stackinv", "numpy")}
     return markdown(
         head,
         (
-            [str(m), number(own[m]), *(number(times("orders", name)[m] / own[m]) for name in LIBRARIES)]
-            for m in (2, 3, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+            [
+                str(m),
+                number(own[m]),
+                *(number(times("orders", name)[m] / own[m]) for name in LIBRARIES),
+                f"{residuals['stackinv'][m] / residuals['numpy'][m]:.2f}",
+            ]
+            for m in residuals["stackinv"]
         ),
     )
+
+
+def accuracies() -> str:
+    head = ["M", "error, stackinv", "NumPy", "residual, stackinv", "NumPy"]
+    columns = [accuracy(name, what) for what in ("error", "residual") for name in ("stackinv", "numpy")]
+    return markdown(head, ([str(m), *(number(column[m]) for column in columns)] for m in columns[0]))
 
 
 def orders() -> str:
@@ -313,6 +326,7 @@ TABLES: dict[str, Callable[[], str]] = {
         one.__name__: one
         for one in (
             headline,
+            accuracies,
             orders,
             limits,
             small,

@@ -15,9 +15,17 @@ extensions = [
     "numpydoc",  # the docstrings are NumPy's kind
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx_copybutton",
 ]
 exclude_patterns = ["build"]
+
+# What `numpy.linalg.inv` in a docstring leads to, by inventories that are kept here: the pages are built without a net.
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3/", "inventories/python.inv"),
+    "numpy": ("https://numpy.org/doc/stable/", "inventories/numpy.inv"),
+    "scipy": ("https://docs.scipy.org/doc/scipy/", "inventories/scipy.inv"),
+}
 
 myst_heading_anchors = 3
 

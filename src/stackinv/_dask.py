@@ -41,7 +41,7 @@ def inv_ex(
     engine: str | None,
     workers: SupportsIndex | None,
     callback: _arguments.Progress | None,
-) -> InvExResult:
+) -> InvExResult[Any]:
     """The three lazy results, which share the work on a chunk if they are computed together."""
     keywords = _keywords(dtype, structure, engine, workers, callback)
     a, result_type = _whole_matrices(a, out, dtype)
@@ -60,7 +60,7 @@ def inv_slogdet(
     engine: str | None,
     workers: SupportsIndex | None,
     callback: _arguments.Progress | None,
-) -> InvSlogdetResult:
+) -> InvSlogdetResult[Any]:
     """The same with its results."""
     keywords = _keywords(dtype, structure, engine, workers, callback) | {"on_singular": on_singular}
     a, result_type = _whole_matrices(a, out, dtype)

@@ -186,7 +186,7 @@ def inv_slogdet(
     engine: Engine | None = None,
     workers: SupportsIndex | None = None,
     callback: Progress | None = None,
-) -> InvSlogdetResult:
+) -> InvSlogdetResult[Any]:
     """Inverse of each matrix of a stack, and sign and logarithm of its determinant, from one factorization.
 
     Parameters

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`inv` and `inv_ex`: NumPy's contract."""
 
-from typing import Literal, SupportsIndex
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -220,7 +220,7 @@ def inv_ex(
     engine: Engine | None = None,
     workers: SupportsIndex | None = None,
     callback: Progress | None = None,
-) -> InvExResult:
+) -> InvExResult[Any]:
     """Inverse of each matrix of a stack, with its outcome and condition; singular matrices are no error.
 
     Parameters

@@ -89,7 +89,11 @@ cdef extern from "stackinv.h":
         int engine
         double turn_seconds
         double least_shared_seconds
-    settings stackinv_settings
+    settings stackinv_settings() noexcept nogil
+    void stackinv_use_build(const build *b) noexcept nogil
+    void stackinv_use_engine(int engine) noexcept nogil
+    double stackinv_override_turn(double seconds) noexcept nogil
+    double stackinv_override_sharing(double least_seconds) noexcept nogil
     struct choice:
         engine_name engine
         bint shared
@@ -103,6 +107,9 @@ cdef extern from "stackinv.h":
     Py_ssize_t stackinv_finished(const call *c) noexcept nogil
     Py_ssize_t stackinv_end(call *c) noexcept nogil
     Py_ssize_t stackinv_invert_few(const stack *s) noexcept nogil
+
+cdef extern from "threads.h":
+    int pool_allowed_cpus() noexcept nogil
 
 cdef stack_structure structure_named(object name) except *
 cdef int describe(

@@ -140,7 +140,7 @@ cdef int describe(
 
 cdef void multiply(int type, const void *numbers, int m, bint odd, determinants *d) noexcept nogil:
     """The determinant that is the product of m numbers, for the LAPACK engine."""
-    stackinv_settings.build.kernels[type].multiply(numbers, m, 1, odd, d)
+    stackinv_settings().build.kernels[type].multiply(numbers, m, 1, odd, d)
 
 
 def calculate(cnp.ndarray a not None, outputs, calculation, structure, workers, callback):
@@ -191,7 +191,7 @@ cdef bint is_small(cnp.ndarray array) noexcept:
     """Whether it is a stack of few square matrices that can be read as they lie, and LAPACK is not asked for."""
     cdef int ndim = cnp.PyArray_NDIM(array)
     return (
-        ndim >= 2 and 0 < cnp.PyArray_SIZE(array) <= MOST_SMALL and stackinv_settings.engine != STACKINV_LAPACK
+        ndim >= 2 and 0 < cnp.PyArray_SIZE(array) <= MOST_SMALL and stackinv_settings().engine != STACKINV_LAPACK
         and cnp.PyArray_DIM(array, ndim - 1) == cnp.PyArray_DIM(array, ndim - 2) and cnp.PyArray_ISBEHAVED_RO(array)
     )
 
@@ -283,6 +283,11 @@ def solve_small(a, b, structure):
     return None if stackinv_invert_few(&s) else result
 
 
+def allowed_cpus():
+    """How many cores this process may use, as Windows says; 0 if only Python knows."""
+    return pool_allowed_cpus()
+
+
 def builds():
     """What the kernels were compiled for, best first: names, the features needed, and whether this machine has them."""
     return [
@@ -296,48 +301,44 @@ def use_build(name):
     cdef int i
     for i in range(stackinv_build_count):
         if stackinv_builds[i].name.decode() == name and stackinv_builds[i].runs_here():
-            stackinv_settings.build = &stackinv_builds[i]
+            stackinv_use_build(&stackinv_builds[i])
             return
     raise ValueError(f"no kernels {name!r} run here; there are {', '.join(build[0] for build in builds() if build[2])}")
 
 
 def build_used():
     """The name of the kernels in use."""
-    return stackinv_settings.build.name.decode()
+    return stackinv_settings().build.name.decode()
 
 
 def vector_bits():
     """The length of the vectors of the kernels in use: one number of 64 bits if built without vector extensions."""
-    return 64 * stackinv_settings.build.kernels[1].lanes
+    return 64 * stackinv_settings().build.kernels[1].lanes
 
 
 def needs_lapack():
     """Whether the build in use has no engine of its own for large matrices."""
-    return not stackinv_settings.build.blocked
+    return not stackinv_settings().build.blocked
 
 
 def most_lanes_m(calculation, structure="gen"):
     """The order up to which the lanes engine is chosen for long stacks of this type and structure."""
     cdef int number = TYPES.index(calculation)
-    return stackinv_most_lanes_m(stackinv_settings.build, <stack_type> number, structure_named(structure))
+    return stackinv_most_lanes_m(stackinv_settings().build, <stack_type> number, structure_named(structure))
 
 
 def use_engine(name):
     """Use this engine from now on, "lanes", "blocked" or "lapack", or None for the best one for each stack."""
-    stackinv_settings.engine = {
-        None: -1, "lanes": STACKINV_LANES, "blocked": STACKINV_BLOCKED, "lapack": STACKINV_LAPACK
-    }[name]
+    stackinv_use_engine(
+        {None: -1, "lanes": STACKINV_LANES, "blocked": STACKINV_BLOCKED, "lapack": STACKINV_LAPACK}[name]
+    )
 
 
 def override_sharing(least_seconds):
     """Set the least work that threads share, for tests and for bench/sharing.py, which measures it; what it was."""
-    before = stackinv_settings.least_shared_seconds
-    stackinv_settings.least_shared_seconds = least_seconds
-    return before
+    return stackinv_override_sharing(least_seconds)
 
 
 def override_turn(seconds):
     """Set how long a turn is, for tests, which leave off at every piece; what it was."""
-    before = stackinv_settings.turn_seconds
-    stackinv_settings.turn_seconds = seconds
-    return before
+    return stackinv_override_turn(seconds)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+_RENAMES_OPEN_FILES = os.name != "nt"  # Windows neither renames nor removes a file that somebody has open
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -42,7 +43,11 @@ def replaced_when_done(target: Path) -> Iterator[BinaryIO]:
                 file.flush()
                 _take_over(descriptor, target, before)
                 os.fsync(descriptor)
-                part.replace(target)  # while it is locked
+                if _RENAMES_OPEN_FILES:
+                    part.replace(target)  # while it is locked
+        if not _RENAMES_OPEN_FILES:
+            with _named(target):
+                part.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
             if ours:
@@ -95,6 +100,12 @@ def _remove_leftovers(target: Path) -> None:
 def _remove_leftover(path: Path, target: Path) -> None:
     if not stat.S_ISREG(path.lstat().st_mode):  # planted: opening it might never return
         return
+    if not _RENAMES_OPEN_FILES:
+        try:
+            path.unlink()
+        except PermissionError:
+            raise RuntimeError(f"{target}: another process is writing this file") from None
+        return
     descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         found = os.fstat(descriptor)
@@ -122,7 +133,7 @@ def _lock(descriptor: int) -> bool:
 
 def _take_over(descriptor: int, target: Path, before: os.stat_result | None) -> None:
     """Mode, owner and attributes of what is replaced; those of a new file if nothing is."""
-    if not hasattr(os, "fchmod"):
+    if not hasattr(os, "fchown"):  # Windows
         return
     if before is None:
         umask = os.umask(0o077)

@@ -57,7 +57,7 @@ def calculate(name: str, *arguments: Any) -> Any:
             _calculation.reset(token)
     if any(name in holder.names for holder in list(_holders)):
         return _wrapped(name, getattr(stackinv, name), arguments)
-    return next(reversed(_numpys[name].values()))(*arguments)
+    return list(_numpys[name].values())[-1](*arguments)
 
 
 def _wrapped(name: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

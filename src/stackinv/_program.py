@@ -22,6 +22,8 @@ _DIRECTORY = str(Path(__file__).with_name("_run"))
 def become(program: Sequence[str], engine: str) -> NoReturn:
     """Become the Python that runs the program."""
     environment = os.environ | _environment(engine)
+    if os.name == "nt":  # which would begin a new process, and end this one while that still runs
+        _end_as(_run(program, environment))
     os.execve(sys.executable, [sys.executable, *program], environment)
 
 
@@ -39,6 +41,11 @@ def run_and_report(program: Sequence[str], engine: str) -> None:
     if sys.stderr is not None:
         with contextlib.suppress(OSError):  # the program's own end is what counts
             print(report, file=sys.stderr, flush=True)
+    _end_as(status)
+
+
+def _end_as(status: int) -> NoReturn:
+    """End with the exit status, or by the signal, that a program ended with."""
     if status < 0:
         with contextlib.suppress(OSError, ValueError):  # one that cannot be changed, as SIGKILL
             signal.signal(-status, signal.SIG_DFL)
@@ -47,7 +54,7 @@ def run_and_report(program: Sequence[str], engine: str) -> None:
 
             resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))  # one is enough
         os.kill(os.getpid(), -status)
-    sys.exit(status)
+    sys.exit(status - (1 << 32) if status >= 1 << 31 else status)  # Windows has such numbers, and exit() has not
 
 
 def _environment(engine: str) -> dict[str, str]:

@@ -3,10 +3,12 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+_Inverse = TypeVar("_Inverse")
 
 
 class SingularMatrixError(np.linalg.LinAlgError):
@@ -98,7 +100,7 @@ def _singular_error(base: type[Exception]) -> type[SingularMatrixError]:
     return type("SingularMatrixError", (SingularMatrixError, base), {"__module__": "stackinv"})
 
 
-class InvSlogdetResult(NamedTuple):
+class InvSlogdetResult(NamedTuple, Generic[_Inverse]):
     """What `inv_slogdet` returns.
 
     A named tuple: ``inverse, sign, logabsdet = inv_slogdet(a)``.
@@ -113,12 +115,12 @@ class InvSlogdetResult(NamedTuple):
         The natural logarithms of the determinants' moduli; -inf for a singular matrix.
     """
 
-    inverse: Any
+    inverse: _Inverse
     sign: Any
     logabsdet: Any
 
 
-class InvExResult(NamedTuple):
+class InvExResult(NamedTuple, Generic[_Inverse]):
     """What `inv_ex` returns.
 
     A named tuple: ``inverse, info, rcond = inv_ex(a)``.
@@ -133,6 +135,6 @@ class InvExResult(NamedTuple):
         Reciprocal condition numbers in the 1-norm.
     """
 
-    inverse: Any
+    inverse: _Inverse
     info: Any
     rcond: Any

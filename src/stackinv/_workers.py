@@ -93,7 +93,10 @@ def _parsed(text: str) -> int | None:
 
 def available_cpus() -> int:
     """The cores that this process may use: its affinity mask, and its cgroup's CPU quota rounded up."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cpus = len(os.sched_getaffinity(0))
+    else:
+        cpus = _native.allowed_cpus() or os.cpu_count() or 1
     return max(1, min(cpus, _quota()))
 
 

@@ -4,13 +4,12 @@
 #define STACKINV_TESTS_CALL_H
 
 #include "engines.h"
+#include "pages.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WATCHED 1
@@ -32,7 +31,7 @@ static bool fences;
 struct memory {
     char *at;
     ptrdiff_t step;
-    void *whole;
+    char *whole;
     size_t length;
 };
 
@@ -40,21 +39,18 @@ static struct memory take_pieces(size_t count, size_t size, size_t alignment)
 {
     struct memory memory;
     if (fences) {
-        const size_t page = (size_t)sysconf(_SC_PAGESIZE), inner = (size + page - 1) / page * page;
+        const size_t page = page_bytes(), inner = (size + page - 1) / page * page;
         memory.step = inner + page;
         memory.length = count * memory.step;
-        memory.whole = mmap(NULL, memory.length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (memory.whole == MAP_FAILED)
-            abort();
+        memory.whole = take_pages(memory.length);
         for (size_t k = 0; k < count; k++)
-            if (mprotect((char *)memory.whole + k * memory.step + inner, page, PROT_NONE))
-                abort();
-        memory.at = (char *)memory.whole + inner - (size + alignment - 1) / alignment * alignment;
+            open_pages(memory.whole + k * memory.step, inner);
+        memory.at = memory.whole + inner - (size + alignment - 1) / alignment * alignment;
     } else {
         const size_t gap = count > 1 ? 64 : 0; /* sanitizers watch it */
         memory.step = (size + gap + 63) / 64 * 64;
         memory.length = (count - 1) * memory.step + (size + alignment - 1) / alignment * alignment;
-        memory.at = memory.whole = aligned_alloc(alignment, memory.length);
+        memory.at = memory.whole = take_aligned(alignment, memory.length);
         if (!memory.whole)
             abort();
 #if WATCHED
@@ -68,12 +64,12 @@ static struct memory take_pieces(size_t count, size_t size, size_t alignment)
 static void give_pieces(struct memory memory)
 {
     if (fences)
-        munmap(memory.whole, memory.length);
+        give_pages(memory.whole, memory.length);
     else {
 #if WATCHED
         __asan_unpoison_memory_region(memory.whole, memory.length);
 #endif
-        free(memory.whole);
+        give_aligned(memory.whole);
     }
 }
 
@@ -113,8 +109,9 @@ static ptrdiff_t invert(const struct given *g, char *a, char *inverse, int *info
         2 * sizeof *g->sign, sizeof *g->logarithm, sizeof *g->logarithm, g->right_step,
         g->solution_step};
     struct stack s;
-    stackinv_settings.engine = g->engine;
-    stackinv_settings.turn_seconds = stackinv_settings.least_shared_seconds = 0;
+    stackinv_use_engine(g->engine);
+    stackinv_override_turn(0);
+    stackinv_override_sharing(0);
     stackinv_describe(&s, g->type, g->structure, g->m, g->a, g->inverse, at);
     if (g->columns)
         stackinv_add_systems(&s, g->columns, g->right_layout, g->solution_layout);

@@ -324,7 +324,7 @@ int main(int argc, char **argv)
     for (int k = 0; k < stackinv_build_count; k++) {
         printf("%s: ", stackinv_builds[k].name);
         if (stackinv_builds[k].runs_here()) {
-            stackinv_settings.build = &stackinv_builds[k];
+            stackinv_use_build(&stackinv_builds[k]);
             check_all(&stackinv_builds[k], first, last, step, threads);
         } else
             printf("does not run here\n");

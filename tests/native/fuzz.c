@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct build *build = &stackinv_builds[data[4] % stackinv_build_count];
     if (!build->runs_here())
         return 0;
-    stackinv_settings.build = build;
+    stackinv_use_build(build);
     struct given g = {.type = data[0] % 4, .structure = data[1] % STACKINV_STRUCTURES, .threads = 1, .garbage = 0xff};
     const bool chosen = data[0] / 8 % 2, by_columns = data[0] / 16 % 2;
     const int parts = parts_of(g.type), lanes = build->kernels[g.type]->lanes;

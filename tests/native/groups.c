@@ -68,7 +68,7 @@ int main(int argc, char **argv)
     stackinv_prepare();
     for (int k = 0; k < stackinv_build_count; k++)
         if (stackinv_builds[k].runs_here()) {
-            stackinv_settings.build = &stackinv_builds[k];
+            stackinv_use_build(&stackinv_builds[k]);
             for (int type = 0; type < STACKINV_TYPES; type++)
                 for (int structure = 0; structure < STACKINV_IS_DIAGONAL; structure++)
                     for (int n = 1; n < argc; n++)

@@ -5,13 +5,12 @@
 
 #include "vocabulary-inl.h"
 
+#include "pages.h"
 #include "vocabulary.h"
 
 #include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 /* Matrices have up to so many rows: more than the four strips that are permuted in registers. */
 enum { MOST_M = 4 * WIDTH / PARTS + 5 > 17 ? 4 * WIDTH / PARTS + 5 : 17 };
@@ -283,15 +282,12 @@ struct user {
 
 static struct user take_user(size_t size, bool low)
 {
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE), inner = (size + page - 1) / page * page;
+    const size_t page = page_bytes(), inner = (size + page - 1) / page * page;
     struct user user = {.length = (inner + page) * WIDTH + page, .size = size};
-    user.whole = mmap(NULL, user.length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (user.whole == MAP_FAILED)
-        abort();
+    user.whole = take_pages(user.length);
     for (int l = 0; l < WIDTH; l++) {
         char *pages = user.whole + page + l * (inner + page);
-        if (mprotect(pages, inner, PROT_READ | PROT_WRITE))
-            abort();
+        open_pages(pages, inner);
         memset(pages, 0x5a, inner);
         user.at[l] = low ? pages : pages + inner - size;
     }
@@ -300,7 +296,7 @@ static struct user take_user(size_t size, bool low)
 
 static void give_user(struct user user)
 {
-    munmap(user.whole, user.length);
+    give_pages(user.whole, user.length);
 }
 
 static ptrdiff_t number_size(bool other)
@@ -602,7 +598,7 @@ INLINE void check_line(int length, ptrdiff_t step, int skipped, bool low, const 
     const ptrdiff_t size = number_size(other), offset = skipped * size;
     const int vectors = length / PARTS * (int)step + PARTS;
     struct user user = take_user((length + skipped) * size, low);
-    V *tile = aligned_alloc(64, ((vectors + 1) * sizeof(V) + 63) / 64 * 64), guard = TYPED(all)(12345);
+    V *tile = take_aligned(64, ((vectors + 1) * sizeof(V) + 63) / 64 * 64), guard = TYPED(all)(12345);
     if (!tile)
         abort();
     for (int l = 0; l < WIDTH; l++)
@@ -633,7 +629,7 @@ INLINE void check_line(int length, ptrdiff_t step, int skipped, bool low, const 
     for (int l = 0; l < WIDTH; l++)
         CHECK(untouched(larger.at[l] + offset + length * size, larger.at[l] + larger.size), "move_line beyond", length,
               l);
-    free(tile);
+    give_aligned(tile);
     give_user(user);
     give_user(larger);
 }
@@ -723,7 +719,7 @@ static REAL get_part(E x, int l, int part)
 
 static E *take_tile(int m, ptrdiff_t ld)
 {
-    E *t = aligned_alloc(64, (m * ld * sizeof(E) + 63) / 64 * 64);
+    E *t = take_aligned(64, (m * ld * sizeof(E) + 63) / 64 * 64);
     if (!t)
         abort();
     for (int n = 0; n < m * ld; n++)
@@ -771,7 +767,7 @@ static void check_matrix(int m, ptrdiff_t ld, int which, bool other, bool low)
     NAME(move)(t, ld, m, at, lay.row * size, lay.column * size, true, other);
     for (int l = 0; l < WIDTH; l++)
         CHECK(has(&user, &lay, m, other, l, element, NULL), "move to the user: order, layout", m, which);
-    free(t);
+    give_aligned(t);
     give_user(user);
 }
 
@@ -825,7 +821,7 @@ static void check_read(int m, int which, bool other)
                     CHECK(get_part(t[i * ld + j], l, part) == element(l, row, j, part, NULL), "read: order, column", m,
                           j);
                 }
-    free(t);
+    give_aligned(t);
     give_user(user);
 }
 
@@ -846,8 +842,7 @@ static void check_write(int m, int which, bool other)
     struct tile tile = {.m = m, .out_row = lay.row * size, .out_column = lay.column * size};
     E *t = take_tile(m, ld);
     VI order[MOST_M];
-    ptrdiff_t *offsets =
-        aligned_alloc(64, (MOST_M * sizeof(E) * 4 + MOST_M * WIDTH * sizeof(ptrdiff_t) + 63) / 64 * 64);
+    ptrdiff_t *offsets = take_aligned(64, (MOST_M * sizeof(E) * 4 + MOST_M * WIDTH * sizeof(ptrdiff_t) + 63) / 64 * 64);
     char *at[WIDTH];
     if (!offsets)
         abort();
@@ -862,8 +857,8 @@ static void check_write(int m, int which, bool other)
     NAME(move_in_order)(t, ld, m, order, offsets, &tile, other);
     for (int l = 0; l < WIDTH; l++)
         CHECK(has(&user, &lay, m, other, l, ordered_element, order), "move_in_order: order, layout", m, which);
-    free(offsets);
-    free(t);
+    give_aligned(offsets);
+    give_aligned(t);
     give_user(user);
 }
 

@@ -83,7 +83,8 @@ class _Counts:
 def count(stackinv: ModuleType) -> None:
     """Count the calls of its functions from now on, and those of each child process apart."""
     counts = _Counts()
-    os.register_at_fork(after_in_child=counts.begin)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=counts.begin)
     for kind, names in enumerate(_KINDS):
         for name in names:
             setattr(stackinv, name, _counted(getattr(stackinv, name), kind, counts, stackinv))

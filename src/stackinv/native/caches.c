@@ -3,7 +3,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#if defined(_WIN32)
+#include "primitives.h"
+#else
 #include <unistd.h>
+#endif
 #ifdef __APPLE__
 #include <sys/sysctl.h>
 #endif
@@ -50,6 +54,19 @@ static ptrdiff_t ask_system(int level)
         if (sysctlbyname(names[level - 1][k], &size, &length, NULL, 0) == 0 && size > 0)
             return (ptrdiff_t)size;
     }
+    return 0;
+}
+#elif defined(_WIN32)
+static ptrdiff_t ask_system(int level)
+{
+    SYSTEM_LOGICAL_PROCESSOR_INFORMATION parts[1024]; /* of the first processor is enough */
+    DWORD length = sizeof parts;
+    if (!GetLogicalProcessorInformation(parts, &length))
+        return 0;
+    for (DWORD k = 0; k < length / sizeof *parts; k++)
+        if (parts[k].Relationship == RelationCache && parts[k].Cache.Level == level &&
+            parts[k].Cache.Type != CacheInstruction)
+            return (ptrdiff_t)parts[k].Cache.Size;
     return 0;
 }
 #else

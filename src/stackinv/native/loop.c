@@ -11,7 +11,45 @@
 #include <sys/mman.h>
 #endif
 
-struct settings stackinv_settings = {NULL, -1, TURN_SECONDS, LEAST_SHARED_SECONDS};
+/* ---- Settings ---- */
+
+static struct settings settings = {NULL, -1, TURN_SECONDS, LEAST_SHARED_SECONDS};
+
+struct settings stackinv_settings(void)
+{
+    struct settings now = {__atomic_load_n(&settings.build, __ATOMIC_RELAXED),
+                           __atomic_load_n(&settings.engine, __ATOMIC_RELAXED)};
+    __atomic_load(&settings.turn_seconds, &now.turn_seconds, __ATOMIC_RELAXED);
+    __atomic_load(&settings.least_shared_seconds, &now.least_shared_seconds, __ATOMIC_RELAXED);
+    return now;
+}
+
+void stackinv_use_build(const struct build *build)
+{
+    __atomic_store_n(&settings.build, build, __ATOMIC_RELAXED);
+}
+
+void stackinv_use_engine(int engine)
+{
+    __atomic_store_n(&settings.engine, engine, __ATOMIC_RELAXED);
+}
+
+static double exchange(double *setting, double value)
+{
+    double before;
+    __atomic_exchange(setting, &value, &before, __ATOMIC_RELAXED);
+    return before;
+}
+
+double stackinv_override_turn(double seconds)
+{
+    return exchange(&settings.turn_seconds, seconds);
+}
+
+double stackinv_override_sharing(double least_seconds)
+{
+    return exchange(&settings.least_shared_seconds, least_seconds);
+}
 
 static const struct engine *const engines[] = {
     [STACKINV_LANES] = &lanes_engine,
@@ -25,7 +63,7 @@ void stackinv_prepare(void)
     const struct build *build = stackinv_builds;
     while (!build->runs_here())
         build++;
-    stackinv_settings.build = build;
+    stackinv_use_build(build);
     stackinv_tuning.second_cache = (double)cache_bytes(2);
     if (!storing_past_caches_pays())
         stackinv_tuning.least_streamed = INFINITY;
@@ -59,12 +97,12 @@ static enum engine_name choose_engine(const struct stack *s, const struct build 
 
 struct choice stackinv_choose(const struct stack *s)
 {
-    const struct settings settings = stackinv_settings;
-    struct choice choice = {.build = settings.build};
-    choice.engine = choose_engine(s, settings.build, settings.engine);
+    const struct settings now = stackinv_settings();
+    struct choice choice = {.build = now.build};
+    choice.engine = choose_engine(s, now.build, now.engine);
     if (choice.engine != STACKINV_LAPACK)
-        choice.seconds = engines[choice.engine]->estimate(s, settings.build->kernels[s->type]);
-    choice.shared = s->n * choice.seconds > settings.least_shared_seconds;
+        choice.seconds = engines[choice.engine]->estimate(s, now.build->kernels[s->type]);
+    choice.shared = s->n * choice.seconds > now.least_shared_seconds;
     return choice;
 }
 
@@ -78,7 +116,7 @@ static ptrdiff_t count_together(const struct stack *s, struct choice choice, int
         return 0;
     if (choice.seconds > MOST_ALONE_SECONDS)
         return s->n;
-    if (choice.seconds < stackinv_settings.least_shared_seconds)
+    if (choice.seconds < stackinv_settings().least_shared_seconds)
         return 0;
     return rest < speedup ? rest : 0;
 }
@@ -280,7 +318,7 @@ bool stackinv_turn(struct call *call)
     if (call->finished == call->units) /* only the part before is done */
         begin_part(call, &together_engine);
     queue_slots(call);
-    call->limit = (time_limit){read_clock() + stackinv_settings.turn_seconds, 0};
+    call->limit = (time_limit){read_clock() + stackinv_settings().turn_seconds, 0};
     if (call->threads == 1)
         take_part(call, 0);
     else

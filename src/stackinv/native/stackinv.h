@@ -87,14 +87,20 @@ void stackinv_add_axis(struct stack *, ptrdiff_t length, const ptrdiff_t strides
 /* The engines, in the order of the table in loop.c. LAPACK's is not here but in _lapack.pyx. */
 enum engine_name { STACKINV_LANES, STACKINV_BLOCKED, STACKINV_TOGETHER, STACKINV_DIAGONALS, STACKINV_LAPACK };
 
-/* What holds for calls that begin from now on. Tests and scripts in bench/ change it. */
+/* What holds for calls that begin from now on. Tests and scripts in bench/ change it. Each is read and written whole, so that any
+   thread may do so at any time. */
 struct settings {
     const struct build *build;
     int engine; /* of matrices that are not diagonal, or -1 for the best */
     double turn_seconds;
     double least_shared_seconds; /* below this much work one thread does it */
 };
-extern struct settings stackinv_settings;
+struct settings stackinv_settings(void);
+void stackinv_use_build(const struct build *);
+void stackinv_use_engine(int engine);
+/* What it was before. */
+double stackinv_override_turn(double seconds);
+double stackinv_override_sharing(double least_seconds);
 
 /* How a stack is to be inverted. */
 struct choice {

@@ -3,7 +3,8 @@
 #ifndef STACKINV_THREAD_STACK_H
 #define STACKINV_THREAD_STACK_H
 
-#include <pthread.h>
+#include "primitives.h"
+
 #include <stddef.h>
 #ifdef __linux__
 #include <sys/resource.h>
@@ -27,6 +28,10 @@ static size_t thread_stack_size(void)
     }
 #elif defined(__APPLE__)
     size = pthread_get_stacksize_np(pthread_self());
+#elif defined(_WIN32)
+    ULONG_PTR low, high;
+    GetCurrentThreadStackLimits(&low, &high);
+    size = high - low;
 #endif
     return size;
 }

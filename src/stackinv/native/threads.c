@@ -1,21 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "threads.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #ifdef __linux__
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
-
-double read_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec + 1e-9 * now.tv_nsec;
-}
 
 bool time_is_up(void *limit)
 {
@@ -35,7 +26,7 @@ bool wait_until(const int *what, int value, time_limit *limit)
         if (++spins < 10000)
             relax();
         else
-            sched_yield();
+            give_way();
         if ((spins % 1000 == 0 || spins > 10000) && time_is_up(limit)) /* others may take milliseconds of each yield */
             return look(what) >= value;
     }
@@ -52,11 +43,11 @@ typedef struct helper {
 } helper;
 
 /* The mark by which threadpoolctl knows this library. */
-__attribute__((visibility("default"))) extern const char stackinv_threads[];
+EXPORTED extern const char stackinv_threads[];
 const char stackinv_threads[] = "stackinv";
 
-static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER; /* for all that follows, and the counts of a team */
-static pthread_cond_t pool_called = PTHREAD_COND_INITIALIZER;
+static mutex pool_lock = MUTEX_START; /* for all that follows, and the counts of a team */
+static condition pool_called = CONDITION_START;
 static team *pool_open; /* teams that want helpers */
 static helper *pool_helpers;
 static int pool_size; /* how many there are: as many as one caller may want, however many callers there are */
@@ -69,12 +60,12 @@ static void pool_leave(team *t)
     __atomic_store_n(place, t->next, __ATOMIC_RELAXED);
 }
 
-static void *help(void *argument)
+static thread_result THREAD help(void *argument)
 {
     helper *self = argument;
     int member;
     team *t;
-    pthread_mutex_lock(&pool_lock);
+    lock(&pool_lock);
 #ifdef __linux__
     self->thread = (pid_t)syscall(SYS_gettid);
 #endif
@@ -82,13 +73,13 @@ static void *help(void *argument)
     pool_helpers = self;
     for (;;) {
         if (!pool_open) { /* the next call often comes at once */
-            pthread_mutex_unlock(&pool_lock);
+            unlock(&pool_lock);
             for (int spins = 0; spins < 1000 && !__atomic_load_n(&pool_open, __ATOMIC_RELAXED); spins++)
                 relax();
-            pthread_mutex_lock(&pool_lock);
+            lock(&pool_lock);
         }
         while (!pool_open)
-            pthread_cond_wait(&pool_called, &pool_lock);
+            wait_for(&pool_called, &pool_lock);
         t = pool_open;
         if (--t->wanted == 0)
             pool_leave(t);
@@ -96,7 +87,7 @@ static void *help(void *argument)
         t->active++;
         member = t->started + 1;
         __atomic_store_n(&t->started, member, __ATOMIC_RELEASE);
-        pthread_mutex_unlock(&pool_lock);
+        unlock(&pool_lock);
         fesetenv(&t->environment);
 #ifdef __linux__
         if (memcmp(&self->allowed, &t->allowed, sizeof t->allowed)) {
@@ -105,29 +96,29 @@ static void *help(void *argument)
         }
 #endif
         t->work(t->argument, member);
-        pthread_mutex_lock(&pool_lock);
+        lock(&pool_lock);
         self->at_work = 0;
         __atomic_store_n(&t->active, t->active - 1, __ATOMIC_RELEASE);
         if (t->active == 0)
-            pthread_cond_signal(&t->done);
+            wake_one(&t->done);
     }
-    return NULL;
+    return 0;
 }
 
 static void pool_before_fork(void)
 {
-    pthread_mutex_lock(&pool_lock);
+    lock(&pool_lock);
 }
 
 static void pool_after_fork(void)
 {
-    pthread_mutex_unlock(&pool_lock);
+    unlock(&pool_lock);
 }
 
 static void pool_after_fork_in_child(void)
 {
-    pthread_mutex_init(&pool_lock, NULL);
-    pthread_cond_init(&pool_called, NULL);
+    begin_mutex(&pool_lock);
+    begin_condition(&pool_called);
     pool_open = NULL; /* the threads that opened teams, and those that helped them, are not here */
     pool_helpers = NULL;
     pool_size = 0;
@@ -138,36 +129,30 @@ void pool_prepare(void)
 {
     static int prepared;
     if (!prepared++)
-        pthread_atfork(pool_before_fork, pool_after_fork, pool_after_fork_in_child);
+        at_fork(pool_before_fork, pool_after_fork, pool_after_fork_in_child);
 }
 
-/* One more helper, or 0 if the system has none to give. Signals are for the threads of Python, except for a thread's own
-   faults, which faulthandler and the like want to know of. */
-static int pool_grow(void)
+/* One more helper; whether there is one. */
+static bool pool_grow(void)
 {
-    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
-    pthread_t thread;
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    int failed;
     helper *new = calloc(1, sizeof *new);
-    if (!new)
-        return 0;
-    sigfillset(&all);
-    for (size_t k = 0; k < sizeof faults / sizeof *faults; k++)
-        sigdelset(&all, faults[k]);
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, 4 << 20);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&thread, &attributes, help, new);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    if (failed)
-        free(new);
-    else
+    const bool started = new && start_thread(help, new);
+    if (started)
         pool_size++;
-    return !failed;
+    else
+        free(new);
+    return started;
+}
+
+int pool_allowed_cpus(void)
+{
+#ifdef _WIN32
+    DWORD_PTR allowed, all;
+    /* In a machine with more than 64 the masks are empty, or of one group of them. */
+    if (GetActiveProcessorGroupCount() == 1 && GetProcessAffinityMask(GetCurrentProcess(), &allowed, &all))
+        return __builtin_popcountll(allowed);
+#endif
+    return 0;
 }
 
 void team_run(team *t, int size, void (*work)(void *argument, int member), void *argument)
@@ -179,35 +164,35 @@ void team_run(team *t, int size, void (*work)(void *argument, int member), void 
     t->wanted = size - 1;
     t->started = t->active = t->moved = 0;
     fegetenv(&t->environment);
-    pthread_cond_init(&t->done, NULL);
-    clock_gettime(CLOCK_MONOTONIC, &t->opened);
+    begin_condition(&t->done);
+    t->opened = read_clock();
 #ifdef __linux__
     CPU_ZERO(&t->allowed);
     sched_getaffinity(0, sizeof t->allowed, &t->allowed);
 #endif
 
-    pthread_mutex_lock(&pool_lock);
+    lock(&pool_lock);
     while (pool_size < size - 1 && pool_grow())
         ;
     t->next = pool_open;
     __atomic_store_n(&pool_open, t, __ATOMIC_RELAXED);
     for (int k = 1; k < size; k++)
-        pthread_cond_signal(&pool_called);
-    pthread_mutex_unlock(&pool_lock);
+        wake_one(&pool_called);
+    unlock(&pool_lock);
 
     work(argument, 0);
 
-    pthread_mutex_lock(&pool_lock);
+    lock(&pool_lock);
     if (t->wanted)
         pool_leave(t);
-    pthread_mutex_unlock(&pool_lock);
+    unlock(&pool_lock);
     for (spins = 0; spins < 1000 && __atomic_load_n(&t->active, __ATOMIC_ACQUIRE); spins++)
         relax();
-    pthread_mutex_lock(&pool_lock); /* whoever was last has let go of the team once it has let go of this */
+    lock(&pool_lock); /* whoever was last has let go of the team once it has let go of this */
     while (t->active)
-        pthread_cond_wait(&t->done, &pool_lock);
-    pthread_mutex_unlock(&pool_lock);
-    pthread_cond_destroy(&t->done);
+        wait_for(&t->done, &pool_lock);
+    unlock(&pool_lock);
+    end_condition(&t->done);
 }
 
 /* Linux may wake a thread on the processor of the one that calls it, although another is idle (in virtual machines it
@@ -216,24 +201,22 @@ void team_run(team *t, int size, void (*work)(void *argument, int member), void 
 void team_make_room(team *t)
 {
 #ifdef __linux__
-    struct timespec now;
     cpu_set_t others = t->allowed;
     if (t->moved || __atomic_load_n(&t->started, __ATOMIC_ACQUIRE) >= t->size - 1)
         return;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if ((now.tv_sec - t->opened.tv_sec) * 1000000000L + now.tv_nsec - t->opened.tv_nsec < 100000L)
+    if (read_clock() - t->opened < 100e-6)
         return;
     t->moved = 1;
     CPU_CLR(sched_getcpu(), &others);
     if (CPU_COUNT(&others) == 0)
         return;
-    pthread_mutex_lock(&pool_lock);
+    lock(&pool_lock);
     for (helper *h = pool_helpers; h; h = h->next)
         if (!h->at_work && sched_setaffinity(h->thread, sizeof others, &others) == 0) {
             sched_setaffinity(h->thread, sizeof t->allowed, &t->allowed);
             h->allowed = t->allowed;
         }
-    pthread_mutex_unlock(&pool_lock);
+    unlock(&pool_lock);
 #else
     (void)t;
 #endif

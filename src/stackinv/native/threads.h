@@ -3,12 +3,11 @@
 #ifndef STACKINV_THREADS_H
 #define STACKINV_THREADS_H
 
+#include "primitives.h"
+
 #include <fenv.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <time.h>
 
 /* A moment of waiting for another thread. */
 static inline void relax(void)
@@ -53,9 +52,6 @@ static inline void count_one(int *counter)
     __atomic_fetch_add(counter, 1, __ATOMIC_RELEASE);
 }
 
-/* Seconds since some moment. */
-double read_clock(void);
-
 /* What several threads do until their time is up. */
 typedef struct {
     double until; /* by read_clock */
@@ -74,14 +70,14 @@ typedef struct team {
     struct team *next;
     void (*work)(void *argument, int member);
     void *argument;
-    fenv_t environment;  /* the caller's: how to round, what to flush to zero */
-    int wanted;          /* helpers that may still come */
-    int size;            /* the caller and all helpers that it hopes for */
-    int started;         /* helpers that came */
-    int active;          /* of those, at work */
-    pthread_cond_t done; /* none of them is */
-    int moved;           /* those late to start */
-    struct timespec opened;
+    fenv_t environment; /* the caller's: how to round, what to flush to zero */
+    int wanted;         /* helpers that may still come */
+    int size;           /* the caller and all helpers that it hopes for */
+    int started;        /* helpers that came */
+    int active;         /* of those, at work */
+    condition done;     /* none of them is */
+    int moved;          /* those late to start */
+    double opened;      /* by read_clock */
 #ifdef __linux__
     cpu_set_t allowed; /* the caller's processors, none if there are more than fit */
 #endif
@@ -89,6 +85,9 @@ typedef struct team {
 
 /* Once in a process. */
 void pool_prepare(void);
+
+/* How many processors this process may use, 0 if that is not known here. */
+int pool_allowed_cpus(void);
 
 /* Call work(argument, member) in this thread, as member 0, and in up to size - 1 others at once, with other numbers below
    `size`. Who comes too late to find work left is not waited for. */

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The types of the public names. A result has the type of what it is calculated from, where that is known."""
+
+from typing import Any, Literal, SupportsIndex, TypeVar, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from stackinv._arguments import AssumeA, Engine, Progress
+from stackinv._axes import Axes, SystemAxes
+from stackinv._config import show_config
+from stackinv._native import version as __version__
+from stackinv._patch import is_patched, patch_numpy, unpatch_numpy
+from stackinv._results import InvExResult, InvSlogdetResult, SingularMatrixError
+from stackinv._workers import get_workers, set_workers
+
+__all__ = [
+    "InvExResult",
+    "InvSlogdetResult",
+    "SingularMatrixError",
+    "__version__",
+    "det",
+    "get_workers",
+    "inv",
+    "inv_ex",
+    "inv_slogdet",
+    "is_patched",
+    "patch_numpy",
+    "set_workers",
+    "show_config",
+    "slogdet",
+    "solve",
+    "unpatch_numpy",
+]
+
+_Shape = TypeVar("_Shape", bound=tuple[int, ...])
+_Number = TypeVar("_Number", np.float32, np.float64, np.complex64, np.complex128)
+_Out = TypeVar("_Out", bound=npt.NDArray[Any])
+_Integer = np.integer[Any] | np.bool_
+
+@overload
+def inv(
+    a: np.ndarray[_Shape, np.dtype[_Number]],
+    *,
+    out: None = ...,
+    dtype: None = ...,
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    on_singular: Literal["raise", "nan"] = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> np.ndarray[_Shape, np.dtype[_Number]]: ...
+@overload
+def inv(
+    a: np.ndarray[_Shape, np.dtype[_Integer]],
+    *,
+    out: None = ...,
+    dtype: None = ...,
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    on_singular: Literal["raise", "nan"] = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> np.ndarray[_Shape, np.dtype[np.float64]]: ...
+@overload
+def inv(
+    a: npt.ArrayLike,
+    *,
+    out: _Out,
+    dtype: npt.DTypeLike | None = ...,
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    on_singular: Literal["raise", "nan"] = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> _Out: ...
+@overload
+def inv(
+    a: npt.ArrayLike,
+    *,
+    out: None = ...,
+    dtype: type[_Number] | np.dtype[_Number],
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    on_singular: Literal["raise", "nan"] = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> npt.NDArray[_Number]: ...
+@overload
+def inv(
+    a: npt.ArrayLike,
+    *,
+    out: None = ...,
+    dtype: npt.DTypeLike | None = ...,
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    on_singular: Literal["raise", "nan"] = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> npt.NDArray[Any]: ...
+@overload
+def inv_ex(
+    a: np.ndarray[_Shape, np.dtype[_Number]],
+    *,
+    out: None = ...,
+    dtype: None = ...,
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> InvExResult[np.ndarray[_Shape, np.dtype[_Number]]]: ...
+@overload
+def inv_ex(
+    a: np.ndarray[_Shape, np.dtype[_Integer]],
+    *,
+    out: None = ...,
+    dtype: None = ...,
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> InvExResult[np.ndarray[_Shape, np.dtype[np.float64]]]: ...
+@overload
+def inv_ex(
+    a: npt.ArrayLike,
+    *,
+    out: _Out,
+    dtype: npt.DTypeLike | None = ...,
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> InvExResult[_Out]: ...
+@overload
+def inv_ex(
+    a: npt.ArrayLike,
+    *,
+    out: None = ...,
+    dtype: type[_Number] | np.dtype[_Number],
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> InvExResult[npt.NDArray[_Number]]: ...
+@overload
+def inv_ex(
+    a: npt.ArrayLike,
+    *,
+    out: None = ...,
+    dtype: npt.DTypeLike | None = ...,
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> InvExResult[npt.NDArray[Any]]: ...
+@overload
+def inv_slogdet(
+    a: np.ndarray[_Shape, np.dtype[_Number]],
+    *,
+    out: None = ...,
+    dtype: None = ...,
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    on_singular: Literal["raise", "nan"] = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> InvSlogdetResult[np.ndarray[_Shape, np.dtype[_Number]]]: ...
+@overload
+def inv_slogdet(
+    a: np.ndarray[_Shape, np.dtype[_Integer]],
+    *,
+    out: None = ...,
+    dtype: None = ...,
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    on_singular: Literal["raise", "nan"] = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> InvSlogdetResult[np.ndarray[_Shape, np.dtype[np.float64]]]: ...
+@overload
+def inv_slogdet(
+    a: npt.ArrayLike,
+    *,
+    out: _Out,
+    dtype: npt.DTypeLike | None = ...,
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    on_singular: Literal["raise", "nan"] = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> InvSlogdetResult[_Out]: ...
+@overload
+def inv_slogdet(
+    a: npt.ArrayLike,
+    *,
+    out: None = ...,
+    dtype: type[_Number] | np.dtype[_Number],
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    on_singular: Literal["raise", "nan"] = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> InvSlogdetResult[npt.NDArray[_Number]]: ...
+@overload
+def inv_slogdet(
+    a: npt.ArrayLike,
+    *,
+    out: None = ...,
+    dtype: npt.DTypeLike | None = ...,
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    on_singular: Literal["raise", "nan"] = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> InvSlogdetResult[npt.NDArray[Any]]: ...
+@overload
+def solve(
+    a: npt.NDArray[_Number],
+    b: npt.NDArray[_Number],
+    *,
+    out: None = ...,
+    dtype: None = ...,
+    axes: SystemAxes | None = ...,
+    assume_a: AssumeA = ...,
+    on_singular: Literal["raise", "nan"] = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> npt.NDArray[_Number]: ...
+@overload
+def solve(
+    a: npt.NDArray[_Integer],
+    b: npt.NDArray[_Integer],
+    *,
+    out: None = ...,
+    dtype: None = ...,
+    axes: SystemAxes | None = ...,
+    assume_a: AssumeA = ...,
+    on_singular: Literal["raise", "nan"] = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> npt.NDArray[np.float64]: ...
+@overload
+def solve(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    *,
+    out: _Out,
+    dtype: npt.DTypeLike | None = ...,
+    axes: SystemAxes | None = ...,
+    assume_a: AssumeA = ...,
+    on_singular: Literal["raise", "nan"] = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> _Out: ...
+@overload
+def solve(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    *,
+    out: None = ...,
+    dtype: type[_Number] | np.dtype[_Number],
+    axes: SystemAxes | None = ...,
+    assume_a: AssumeA = ...,
+    on_singular: Literal["raise", "nan"] = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> npt.NDArray[_Number]: ...
+@overload
+def solve(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    *,
+    out: None = ...,
+    dtype: npt.DTypeLike | None = ...,
+    axes: SystemAxes | None = ...,
+    assume_a: AssumeA = ...,
+    on_singular: Literal["raise", "nan"] = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> npt.NDArray[Any]: ...
+def slogdet(
+    a: npt.ArrayLike,
+    *,
+    dtype: npt.DTypeLike | None = ...,
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> Any: ...
+def det(
+    a: npt.ArrayLike,
+    *,
+    dtype: npt.DTypeLike | None = ...,
+    axes: Axes | None = ...,
+    assume_a: AssumeA = ...,
+    engine: Engine | None = ...,
+    workers: SupportsIndex | None = ...,
+    callback: Progress | None = ...,
+) -> Any: ...
