@@ -67,7 +67,7 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check the types."""
     session.install("mypy", "numpy", "scipy-stubs", "matplotlib", "dask[array]")
-    session.run("mypy", "--strict", "src/stackinv")
+    session.run("mypy", "--strict")
 
 
 @nox.session(python="3.11")

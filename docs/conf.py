@@ -18,7 +18,7 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["build"]
+exclude_patterns = ["build", "inventories/README.md"]
 
 # What `numpy.linalg.inv` in a docstring leads to, by inventories that are kept here: the pages are built without a net.
 intersphinx_mapping = {
@@ -30,6 +30,8 @@ intersphinx_mapping = {
 myst_heading_anchors = 3
 
 default_role = "py:obj"  # `inv_ex` in a docstring is a link
+nitpicky = True  # and has to lead somewhere,
+nitpick_ignore_regex = [("py:obj", "[a-z_]+")]  # if it is not the name of an argument
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc's sections say more
 numpydoc_show_class_members = False

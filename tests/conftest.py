@@ -1,9 +1,13 @@
 """What several test modules share."""
 
+import importlib.util
+import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +19,8 @@ NATIVE = ["f4", "f8", "c8", "c16"]
 BUILDS = [name for name, _, runs_here in _native.builds() if runs_here]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell; child processes would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+for name in ("STACKINV_NUM_THREADS", "OMP_NUM_THREADS"):  # tests of the default number see this machine alone
+    os.environ.pop(name, None)
 
 settings.register_profile("default", max_examples=500, deadline=None)
 settings.register_profile("long", max_examples=20_000, deadline=None)
@@ -40,6 +46,14 @@ def pytest_collection_modifyitems(config, items):
 
     config.hook.pytest_deselected(items=[item for item in items if left_out(item)])
     items[:] = [item for item in items if not left_out(item)]
+
+
+def missing(code, beside=Path(__file__).parent):
+    """The libraries that this code imports and that are not installed, nor modules in this directory."""
+    names = {name.partition(".")[0] for name in re.findall(r"^\s*(?:import|from)\s+([\w.]+)", code, re.MULTILINE)}
+    return sorted(
+        name for name in names if importlib.util.find_spec(name) is None and not (beside / f"{name}.py").exists()
+    )
 
 
 def or_nightly(values, now):
@@ -141,13 +155,6 @@ def run(code, timeout=120, **keywords):
     )
     assert process.returncode == 0, f"exit status {process.returncode}:\n{process.stderr}"
     return process.stdout
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch):
-    """Tests of the default number of workers see this machine alone."""
-    for name in ("STACKINV_NUM_THREADS", "OMP_NUM_THREADS"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

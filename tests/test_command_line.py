@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -264,6 +265,7 @@ def test_bad_input_is_status_2(invert, tmp_path, content, text):
     assert str(tmp_path / "a.npy") in printed.err
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
 def test_output_must_be_a_file_and_links_are_followed(invert, tmp_path):
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
@@ -363,11 +365,11 @@ def start(folder, *options):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_interruption_leaves_nothing(tmp_path, number):
     process, part = start(tmp_path)
     assert part.stat().st_mode & 0o777 == 0o600
-    process.send_signal(number)
+    process.send_signal(getattr(signal, number))
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted" in one_line(error)
@@ -399,6 +401,31 @@ def test_two_runs_do_not_write_one_file(tmp_path, capsys):
     assert part.exists()
     process.kill()
     process.communicate()
+
+
+@pytest.mark.parametrize("renames", [True, False], ids=["as here", "as on Windows"])
+def test_what_a_killed_run_left_is_removed(invert, tmp_path, monkeypatch, renames):
+    monkeypatch.setattr(_output, "_RENAMES_OPEN_FILES", _output._RENAMES_OPEN_FILES and renames)
+    left = tmp_path / f"{_output._prefix(tmp_path / 'out.npy')}1.part"
+    left.write_bytes(b"half")
+    for _ in range(2):  # a new file, and in place of one
+        status, _, result = invert(2 * np.eye(2))
+        assert status == 0
+        np.testing.assert_array_equal(result, np.eye(2) / 2)
+        assert not left.exists()
+    unlink = Path.unlink
+
+    def used(path):  # what Windows says of a file that another process has open
+        if path == left:
+            raise PermissionError(13, "used by another process", str(path))
+        unlink(path)
+
+    if not _output._RENAMES_OPEN_FILES:
+        left.write_bytes(b"half")
+        monkeypatch.setattr(Path, "unlink", used)
+        status, printed = invert(np.eye(2), read=False)
+        assert status == 1
+        assert "out.npy: another process is writing this file" in one_line(printed.err)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")

@@ -5,16 +5,17 @@ import pickle
 import signal
 import time
 
-import dask
-import dask.array as da
 import numpy as np
 import pytest
-import xarray as xr
 from conftest import NATIVE, STRUCTURES, run, structured, well_conditioned
-from distributed import Client, LocalCluster
 from scipy.sparse import csr_array
 
 import stackinv
+
+dask = pytest.importorskip("dask")
+da = pytest.importorskip("dask.array")
+xr = pytest.importorskip("xarray")
+distributed = pytest.importorskip("distributed")
 
 SHAPE = (10, 6, 4, 4)
 CHUNKS = [(3, 6, 4, 4), (10, 6, 4, 4), (3, (1, 5), 4, 4), (3, 6, 2, 4), ((9, 1), 2, (1, 3), (3, 1)), (1, 1, 1, 1)]
@@ -357,10 +358,10 @@ MEMORY_LIMIT = 300_000_000  # of each of four workers
 @pytest.fixture(scope="module")
 def client():
     with (
-        LocalCluster(
+        distributed.LocalCluster(
             n_workers=4, threads_per_worker=1, memory_limit=MEMORY_LIMIT, dashboard_address=None, processes=True
         ) as cluster,
-        Client(cluster) as client,
+        distributed.Client(cluster) as client,
         dask.config.set(scheduler=None),
     ):
         yield client

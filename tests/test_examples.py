@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import or_nightly
+from conftest import missing, or_nightly
 
 import stackinv
 
@@ -15,6 +15,8 @@ EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 
 
 def run(tmp_path, name, *arguments):
+    if absent := missing((EXAMPLES / f"{name}.py").read_text(), EXAMPLES):
+        pytest.skip(f"without {', '.join(absent)}")
     return subprocess.run(
         [sys.executable, EXAMPLES / f"{name}.py", *arguments],
         cwd=tmp_path,

@@ -6,7 +6,6 @@ import sys
 import textwrap
 from pathlib import Path
 
-import joblib
 import pytest
 from conftest import assert_inverses, or_nightly, run, well_conditioned
 
@@ -162,6 +161,7 @@ def test_fork_while_another_thread_is_inside():
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_joblib(backend):
     stacks = [well_conditioned((50, 30, 30), seed=seed) for seed in range(6)]
+    joblib = pytest.importorskip("joblib")
     results = joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(stackinv.inv)(a) for a in stacks)
     for a, result in zip(stacks, results, strict=True):
         assert_inverses(result, a)

@@ -6,7 +6,6 @@ import pickle
 import numpy as np
 import pytest
 import scipy.linalg
-import sklearn.datasets
 from conftest import (
     NATIVE,
     STRUCTURES,
@@ -283,7 +282,8 @@ def test_results_that_go_past_the_caches(structure):
 @pytest.mark.parametrize("name", ["digits", "wine"])
 def test_mahalanobis_distances_of_real_data(name):
     """From the covariances of each class and of random subsets, as SciPy calculates them one by one."""
-    x, classes = getattr(sklearn.datasets, f"load_{name}")(return_X_y=True)
+    datasets = pytest.importorskip("sklearn.datasets")
+    x, classes = getattr(datasets, f"load_{name}")(return_X_y=True)
     rng = np.random.default_rng(0)
     groups = [np.flatnonzero(classes == c) for c in np.unique(classes)]
     groups += [rng.choice(len(x), 100, replace=False) for _ in range(60)]

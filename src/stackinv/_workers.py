@@ -143,7 +143,7 @@ def get_workers() -> int:
     ``OMP_NUM_THREADS``; the cores that this process may use, after its affinity mask and the CPU quota of its cgroup.
     In a forked child process and in those of `multiprocessing` and `concurrent.futures`, joblib and dask, which are
     mostly some of many, it is 1 unless `set_workers` or the environment say otherwise.
-    `threadpoolctl.threadpool_limits` limits the default.
+    ``threadpoolctl.threadpool_limits`` limits the default.
 
     Returns
     -------
