@@ -29,6 +29,51 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session(python=False, default=False)
+@nox.parametrize("version", ["3.14", "3.15"])
+def unstable(session: nox.Session, version: str) -> None:
+    """Run the tests on a Python of Debian's unstable suite, and by its GCC, in a folder (as root, debootstrap)."""
+    folder = Path(session.create_tmp(), "debian").resolve()
+    packages = f"ca-certificates,gcc,g++,libc6-dev,python{version}-venv,python{version}-dev"
+    source = folder / "source"
+    if not source.exists():
+        options = ["--variant=minbase", f"--include={packages}"]
+        session.run("debootstrap", *options, "sid", str(folder), "http://deb.debian.org/debian", external=True)
+        source.mkdir()
+    session.run("sh", "-c", f"git archive HEAD | tar -x -C {source}", external=True)
+    commands = (
+        f"cd /source && python{version} -m venv /venv && /venv/bin/pip install '.[test-small]'",
+        # what there are wheels of; tests that want others say so
+        f"for one in {' '.join(_wanted())}; do /venv/bin/pip install --only-binary :all: $one || true; done",
+        "/venv/bin/stackinv info && /venv/bin/python -m pytest -n auto " + " ".join(session.posargs),
+    )
+    mounted = f"mount -t proc proc {folder}/proc && mount --rbind /dev {folder}/dev && "
+    inside = mounted + f'exec chroot {folder} bash -euo pipefail -c "$0"'
+    session.run("unshare", "--mount", "sh", "-c", inside, " && ".join(commands), external=True)
+
+
+def _wanted() -> list[str]:
+    """The libraries of the test extra, without versions, quoted."""
+    extras = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]
+    names = [need for extra in ("cli", "dask", "examples", "plot", "test") for need in extras[extra]]
+    return [f"'{re.split('[<>=]', name)[0]}'" for name in names if not name.startswith("stackinv")]
+
+
+@nox.session(python="3.11", default=False)
+def parallel(session: nox.Session) -> None:
+    """Run each test of values in eight threads at once."""
+    session.install(".[test-small]", "pytest-run-parallel")
+    tests = session.posargs or [f"tests/test_{name}.py" for name in ("parity", "engines", "structures")]
+    session.run("pytest", "--parallel-threads=8", *tests)
+
+
+@nox.session(default=False)
+def recipe(session: nox.Session) -> None:
+    """Look whether the conda recipe can be rendered for each platform."""
+    session.install("py-rattler-build")
+    session.run("python", "conda/check.py")
+
+
 @nox.session
 def numpy_suite(session: nox.Session) -> None:
     """Run NumPy's own linalg tests with inv replaced."""

@@ -156,6 +156,7 @@ def large() -> str:
 
 
 MACHINES = (
+    "accuracy",
     "kernels",
     "peers",
     "determinants",
