@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The types of the public names. A result has the type of what it is calculated from, where that is known."""
 
-from typing import Any, Literal, SupportsIndex, TypeVar, overload
+from typing import Any, Literal, SupportsIndex, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -38,195 +38,79 @@ _Number = TypeVar("_Number", np.float32, np.float64, np.complex64, np.complex128
 _Out = TypeVar("_Out", bound=npt.NDArray[Any])
 _Integer = np.integer[Any] | np.bool_
 
+class _How(TypedDict, total=False):
+    assume_a: AssumeA
+    engine: Engine | None
+    workers: SupportsIndex | None
+    callback: Progress | None
+
+class _HowOfMatrices(_How, total=False):
+    axes: Axes | None
+
+class _HowOrRaise(_HowOfMatrices, total=False):
+    on_singular: Literal["raise", "nan"]
+
+class _HowOfSystems(_How, total=False):
+    axes: SystemAxes | None
+    on_singular: Literal["raise", "nan"]
+
 @overload
 def inv(
-    a: np.ndarray[_Shape, np.dtype[_Number]],
-    *,
-    out: None = ...,
-    dtype: None = ...,
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    on_singular: Literal["raise", "nan"] = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    a: np.ndarray[_Shape, np.dtype[_Number]], *, out: None = ..., dtype: None = ..., **how: Unpack[_HowOrRaise]
 ) -> np.ndarray[_Shape, np.dtype[_Number]]: ...
 @overload
 def inv(
-    a: np.ndarray[_Shape, np.dtype[_Integer]],
-    *,
-    out: None = ...,
-    dtype: None = ...,
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    on_singular: Literal["raise", "nan"] = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    a: np.ndarray[_Shape, np.dtype[_Integer]], *, out: None = ..., dtype: None = ..., **how: Unpack[_HowOrRaise]
 ) -> np.ndarray[_Shape, np.dtype[np.float64]]: ...
 @overload
-def inv(
-    a: npt.ArrayLike,
-    *,
-    out: _Out,
-    dtype: npt.DTypeLike | None = ...,
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    on_singular: Literal["raise", "nan"] = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
-) -> _Out: ...
+def inv(a: npt.ArrayLike, *, out: _Out, dtype: npt.DTypeLike | None = ..., **how: Unpack[_HowOrRaise]) -> _Out: ...
 @overload
 def inv(
-    a: npt.ArrayLike,
-    *,
-    out: None = ...,
-    dtype: type[_Number] | np.dtype[_Number],
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    on_singular: Literal["raise", "nan"] = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    a: npt.ArrayLike, *, out: None = ..., dtype: type[_Number] | np.dtype[_Number], **how: Unpack[_HowOrRaise]
 ) -> npt.NDArray[_Number]: ...
 @overload
 def inv(
-    a: npt.ArrayLike,
-    *,
-    out: None = ...,
-    dtype: npt.DTypeLike | None = ...,
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    on_singular: Literal["raise", "nan"] = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    a: npt.ArrayLike, *, out: None = ..., dtype: npt.DTypeLike | None = ..., **how: Unpack[_HowOrRaise]
 ) -> npt.NDArray[Any]: ...
 @overload
 def inv_ex(
-    a: np.ndarray[_Shape, np.dtype[_Number]],
-    *,
-    out: None = ...,
-    dtype: None = ...,
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    a: np.ndarray[_Shape, np.dtype[_Number]], *, out: None = ..., dtype: None = ..., **how: Unpack[_HowOfMatrices]
 ) -> InvExResult[np.ndarray[_Shape, np.dtype[_Number]]]: ...
 @overload
 def inv_ex(
-    a: np.ndarray[_Shape, np.dtype[_Integer]],
-    *,
-    out: None = ...,
-    dtype: None = ...,
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    a: np.ndarray[_Shape, np.dtype[_Integer]], *, out: None = ..., dtype: None = ..., **how: Unpack[_HowOfMatrices]
 ) -> InvExResult[np.ndarray[_Shape, np.dtype[np.float64]]]: ...
 @overload
 def inv_ex(
-    a: npt.ArrayLike,
-    *,
-    out: _Out,
-    dtype: npt.DTypeLike | None = ...,
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    a: npt.ArrayLike, *, out: _Out, dtype: npt.DTypeLike | None = ..., **how: Unpack[_HowOfMatrices]
 ) -> InvExResult[_Out]: ...
 @overload
 def inv_ex(
-    a: npt.ArrayLike,
-    *,
-    out: None = ...,
-    dtype: type[_Number] | np.dtype[_Number],
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    a: npt.ArrayLike, *, out: None = ..., dtype: type[_Number] | np.dtype[_Number], **how: Unpack[_HowOfMatrices]
 ) -> InvExResult[npt.NDArray[_Number]]: ...
 @overload
 def inv_ex(
-    a: npt.ArrayLike,
-    *,
-    out: None = ...,
-    dtype: npt.DTypeLike | None = ...,
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    a: npt.ArrayLike, *, out: None = ..., dtype: npt.DTypeLike | None = ..., **how: Unpack[_HowOfMatrices]
 ) -> InvExResult[npt.NDArray[Any]]: ...
 @overload
 def inv_slogdet(
-    a: np.ndarray[_Shape, np.dtype[_Number]],
-    *,
-    out: None = ...,
-    dtype: None = ...,
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    on_singular: Literal["raise", "nan"] = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    a: np.ndarray[_Shape, np.dtype[_Number]], *, out: None = ..., dtype: None = ..., **how: Unpack[_HowOrRaise]
 ) -> InvSlogdetResult[np.ndarray[_Shape, np.dtype[_Number]]]: ...
 @overload
 def inv_slogdet(
-    a: np.ndarray[_Shape, np.dtype[_Integer]],
-    *,
-    out: None = ...,
-    dtype: None = ...,
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    on_singular: Literal["raise", "nan"] = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    a: np.ndarray[_Shape, np.dtype[_Integer]], *, out: None = ..., dtype: None = ..., **how: Unpack[_HowOrRaise]
 ) -> InvSlogdetResult[np.ndarray[_Shape, np.dtype[np.float64]]]: ...
 @overload
 def inv_slogdet(
-    a: npt.ArrayLike,
-    *,
-    out: _Out,
-    dtype: npt.DTypeLike | None = ...,
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    on_singular: Literal["raise", "nan"] = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    a: npt.ArrayLike, *, out: _Out, dtype: npt.DTypeLike | None = ..., **how: Unpack[_HowOrRaise]
 ) -> InvSlogdetResult[_Out]: ...
 @overload
 def inv_slogdet(
-    a: npt.ArrayLike,
-    *,
-    out: None = ...,
-    dtype: type[_Number] | np.dtype[_Number],
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    on_singular: Literal["raise", "nan"] = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    a: npt.ArrayLike, *, out: None = ..., dtype: type[_Number] | np.dtype[_Number], **how: Unpack[_HowOrRaise]
 ) -> InvSlogdetResult[npt.NDArray[_Number]]: ...
 @overload
 def inv_slogdet(
-    a: npt.ArrayLike,
-    *,
-    out: None = ...,
-    dtype: npt.DTypeLike | None = ...,
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    on_singular: Literal["raise", "nan"] = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    a: npt.ArrayLike, *, out: None = ..., dtype: npt.DTypeLike | None = ..., **how: Unpack[_HowOrRaise]
 ) -> InvSlogdetResult[npt.NDArray[Any]]: ...
 @overload
 def solve(
@@ -235,12 +119,7 @@ def solve(
     *,
     out: None = ...,
     dtype: None = ...,
-    axes: SystemAxes | None = ...,
-    assume_a: AssumeA = ...,
-    on_singular: Literal["raise", "nan"] = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    **how: Unpack[_HowOfSystems],
 ) -> npt.NDArray[_Number]: ...
 @overload
 def solve(
@@ -249,26 +128,11 @@ def solve(
     *,
     out: None = ...,
     dtype: None = ...,
-    axes: SystemAxes | None = ...,
-    assume_a: AssumeA = ...,
-    on_singular: Literal["raise", "nan"] = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    **how: Unpack[_HowOfSystems],
 ) -> npt.NDArray[np.float64]: ...
 @overload
 def solve(
-    a: npt.ArrayLike,
-    b: npt.ArrayLike,
-    *,
-    out: _Out,
-    dtype: npt.DTypeLike | None = ...,
-    axes: SystemAxes | None = ...,
-    assume_a: AssumeA = ...,
-    on_singular: Literal["raise", "nan"] = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    a: npt.ArrayLike, b: npt.ArrayLike, *, out: _Out, dtype: npt.DTypeLike | None = ..., **how: Unpack[_HowOfSystems]
 ) -> _Out: ...
 @overload
 def solve(
@@ -277,12 +141,7 @@ def solve(
     *,
     out: None = ...,
     dtype: type[_Number] | np.dtype[_Number],
-    axes: SystemAxes | None = ...,
-    assume_a: AssumeA = ...,
-    on_singular: Literal["raise", "nan"] = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    **how: Unpack[_HowOfSystems],
 ) -> npt.NDArray[_Number]: ...
 @overload
 def solve(
@@ -291,30 +150,7 @@ def solve(
     *,
     out: None = ...,
     dtype: npt.DTypeLike | None = ...,
-    axes: SystemAxes | None = ...,
-    assume_a: AssumeA = ...,
-    on_singular: Literal["raise", "nan"] = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
+    **how: Unpack[_HowOfSystems],
 ) -> npt.NDArray[Any]: ...
-def slogdet(
-    a: npt.ArrayLike,
-    *,
-    dtype: npt.DTypeLike | None = ...,
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
-) -> Any: ...
-def det(
-    a: npt.ArrayLike,
-    *,
-    dtype: npt.DTypeLike | None = ...,
-    axes: Axes | None = ...,
-    assume_a: AssumeA = ...,
-    engine: Engine | None = ...,
-    workers: SupportsIndex | None = ...,
-    callback: Progress | None = ...,
-) -> Any: ...
+def slogdet(a: npt.ArrayLike, *, dtype: npt.DTypeLike | None = ..., **how: Unpack[_HowOfMatrices]) -> Any: ...
+def det(a: npt.ArrayLike, *, dtype: npt.DTypeLike | None = ..., **how: Unpack[_HowOfMatrices]) -> Any: ...
