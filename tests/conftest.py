@@ -19,8 +19,6 @@ NATIVE = ["f4", "f8", "c8", "c16"]
 BUILDS = [name for name, _, runs_here in _native.builds() if runs_here]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell; child processes would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
-for name in ("STACKINV_NUM_THREADS", "OMP_NUM_THREADS"):  # tests of the default number see this machine alone
-    os.environ.pop(name, None)
 
 settings.register_profile("default", max_examples=500, deadline=None)
 settings.register_profile("long", max_examples=20_000, deadline=None)
@@ -155,6 +153,13 @@ def run(code, timeout=120, **keywords):
     )
     assert process.returncode == 0, f"exit status {process.returncode}:\n{process.stderr}"
     return process.stdout
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside():
+    """Tests of the default number of workers see this machine alone."""
+    for name in ("STACKINV_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.pop(name, None)
 
 
 @pytest.fixture
