@@ -501,6 +501,7 @@ static void check_elements_of(REAL (*number)(void), int round)
     const E product = NAME(multiply)(ex, ey), scaled = NAME(scale)(ex, factor), real = NAME(real)(factor);
     const E conjugate = NAME(conjugate)(ex), chosen = NAME(select)(TYPED(greater)(factor, TYPED(all)(1)), ex, ey);
     const E added = NAME(add_product)(ez, ex, ey), added_conjugate = NAME(add_product_conjugate)(ez, ex, ey);
+    const E less = NAME(subtract_product)(ez, ex, ey), less_conjugate = NAME(subtract_product_conjugate)(ez, ex, ey);
     const E apart = NAME(product)(ex, ey, true), together = NAME(product)(ex, ey, false);
     /* The product of a sum has no other use, which would keep the compiler from rounding both at once. */
     const E apart_in_sum = NAME(add)(ex, NAME(product)(ey, ez, true)), reciprocal = NAME(reciprocal)(ex);
@@ -522,6 +523,8 @@ static void check_elements_of(REAL (*number)(void), int round)
         CHECK(is(lane(apart_in_sum, l), kept(re + kept(yr * z[l].re)), 0), "product apart from a sum", round, l);
         CHECK(is_sum(lane(added, l).re, z[l].re, re, yr), "add_product", round, l);
         CHECK(is_sum(lane(added_conjugate, l).re, z[l].re, re, yr), "add_product_conjugate", round, l);
+        CHECK(is_sum(lane(less, l).re, z[l].re, -re, yr), "subtract_product", round, l);
+        CHECK(is_sum(lane(less_conjugate, l).re, z[l].re, -re, yr), "subtract_product_conjugate", round, l);
         CHECK(is(lane(reciprocal, l), kept(1 / re), 0), "reciprocal", round, l);
         CHECK(alike(TYPED(get)(size, l), (REAL)fabs(re)), "size", round, l);
         CHECK(alike(TYPED(get)(modulus, l), kept((REAL)fabs(re) * NORM_UNIT)), "modulus", round, l);
@@ -541,6 +544,11 @@ static void check_elements_of(REAL (*number)(void), int round)
         CHECK(is_sum_of_two(a.im, z[l].im, re, yi, im, yr), "add_product, imaginary", round, l);
         CHECK(is_sum_of_two(c.re, z[l].re, re, yr, im, yi), "add_product_conjugate", round, l);
         CHECK(is_sum_of_two(c.im, z[l].im, -re, yi, im, yr), "add_product_conjugate, imaginary", round, l);
+        const scalar u = lane(less, l), v = lane(less_conjugate, l);
+        CHECK(is_sum_of_two(u.re, z[l].re, -re, yr, im, yi), "subtract_product", round, l);
+        CHECK(is_sum_of_two(u.im, z[l].im, -re, yi, -im, yr), "subtract_product, imaginary", round, l);
+        CHECK(is_sum_of_two(v.re, z[l].re, -re, yr, -im, yi), "subtract_product_conjugate", round, l);
+        CHECK(is_sum_of_two(v.im, z[l].im, re, yi, -im, yr), "subtract_product_conjugate, imaginary", round, l);
         CHECK(alike(TYPED(get)(size, l), kept((REAL)fabs(re) + (REAL)fabs(im))), "size", round, l);
         const bool turned = fabs(im) > fabs(re);
         const REAL large = turned ? im : re, small = turned ? re : im, ratio = kept(small / large);

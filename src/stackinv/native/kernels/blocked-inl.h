@@ -233,11 +233,6 @@ INLINE void NAME(store_lane)(REAL *to, ptrdiff_t part, E x)
 #endif
 }
 
-INLINE E NAME(subtract_product)(E x, E y, E z)
-{
-    return NAME(add_product)(x, NAME(subtract)(NAME(zero)(), y), z);
-}
-
 /* Numbers of the rows of a strip. */
 INLINE V NAME(rows_of)(int strip)
 {

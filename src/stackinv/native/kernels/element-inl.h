@@ -39,6 +39,10 @@ INLINE E NAME(add_product)(E sum, E x, E y)
 {
     return (E){sum.re + x.re * y.re};
 }
+INLINE E NAME(subtract_product)(E sum, E x, E y)
+{
+    return (E){sum.re - x.re * y.re};
+}
 INLINE E NAME(real)(V x)
 {
     return (E){x};
@@ -51,6 +55,10 @@ INLINE E NAME(conjugate)(E x)
 INLINE E NAME(add_product_conjugate)(E sum, E x, E y)
 {
     return NAME(add_product)(sum, x, y);
+}
+INLINE E NAME(subtract_product_conjugate)(E sum, E x, E y)
+{
+    return NAME(subtract_product)(sum, x, y);
 }
 INLINE E NAME(reciprocal)(E x)
 {
@@ -98,6 +106,11 @@ INLINE E NAME(add_product)(E sum, E x, E y)
     V re = sum.re + x.re * y.re, im = sum.im + x.re * y.im;
     return (E){re - x.im * y.im, im + x.im * y.re};
 }
+INLINE E NAME(subtract_product)(E sum, E x, E y)
+{
+    V re = sum.re - x.re * y.re, im = sum.im - x.re * y.im;
+    return (E){re + x.im * y.im, im - x.im * y.re};
+}
 INLINE E NAME(real)(V x)
 {
     return (E){x, TYPED(all)(0)};
@@ -111,6 +124,11 @@ INLINE E NAME(add_product_conjugate)(E sum, E x, E y)
 {
     V re = sum.re + x.re * y.re, im = sum.im - x.re * y.im;
     return (E){re + x.im * y.im, im + x.im * y.re};
+}
+INLINE E NAME(subtract_product_conjugate)(E sum, E x, E y)
+{
+    V re = sum.re - x.re * y.re, im = sum.im + x.re * y.im;
+    return (E){re - x.im * y.im, im - x.im * y.re};
 }
 INLINE E NAME(multiply)(E x, E y)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The lanes engine: X from A X = B by the factors of A in a tile, some columns of B at a time.
 
-   Included once for each type, after lanes-inl.h and before the methods. Each row is completed by all rows that it needs, in
-   sums of products. Substitution is backward stable whatever their order (N. J. Higham, Accuracy and Stability of Numerical
+   Included once for each type, after lanes-inl.h and before the methods. Each row is completed by all rows that it needs. Substitution is backward stable whatever their order (N. J. Higham, Accuracy and Stability of Numerical
    Algorithms, 2nd ed., 2002, chapter 8). Numbers are divided by the diagonal of U, as by LAPACK's getrs, rather than
    multiplied by its reciprocal: small integers come out exactly. */
 
@@ -32,23 +31,27 @@ INLINE E NAME(quotient)(E x, E d)
 #endif
 }
 
-INLINE E NAME(add_term)(E sum, E factor, E y, const bool conjugate)
+/* Each number has one product subtracted at a time, and so one rounding: from a sum of products the compiler might keep the last
+   one unrounded in one copy of this code and not in another. */
+INLINE E NAME(subtract_term)(E x, E factor, E y, const bool conjugate)
 {
-    return conjugate ? NAME(add_product_conjugate)(sum, y, factor) : NAME(add_product)(sum, factor, y);
+    return conjugate ? NAME(subtract_product_conjugate)(x, y, factor) : NAME(subtract_product)(x, factor, y);
 }
 
 /* Rows i to i + rows - 1 of Y, once there are all rows before them, or after them of an upper triangle. */
 INLINE void NAME(substitute_rows)(const NAME(triangle) * a, E *y, int m, int i, const bool upper, const bool conjugate,
                                   const int rows, const int columns)
 {
-    E sum[SOLVED_ROWS][SOLVED_COLUMNS];
-    CLEAR(sum, rows, columns);
+    E x[SOLVED_ROWS][SOLVED_COLUMNS];
+    UNROLLED (r, 0, rows)
+        UNROLLED (c, 0, columns)
+            x[r][c] = y[(i + r) * columns + c];
     const int last = upper ? m : i;
     for (int j = upper ? i + rows : 0; j < last; j++)
         UNROLLED (r, 0, rows) {
             const E factor = a->t[(i + r) * a->row + j * a->column];
             UNROLLED (c, 0, columns)
-                sum[r][c] = NAME(add_term)(sum[r][c], factor, y[j * columns + c], conjugate);
+                x[r][c] = NAME(subtract_term)(x[r][c], factor, y[j * columns + c], conjugate);
         }
     UNROLLED (n, 0, rows) {
         const int r = upper ? rows - 1 - n : n;
@@ -56,13 +59,12 @@ INLINE void NAME(substitute_rows)(const NAME(triangle) * a, E *y, int m, int i, 
         UNROLLED (q, upper ? r + 1 : 0, upper ? rows : r) {
             const E factor = a->t[(i + r) * a->row + (i + q) * a->column];
             UNROLLED (c, 0, columns)
-                sum[r][c] = NAME(add_term)(sum[r][c], factor, y[(i + q) * columns + c], conjugate);
+                x[r][c] = NAME(subtract_term)(x[r][c], factor, y[(i + q) * columns + c], conjugate);
         }
         UNROLLED (c, 0, columns) {
-            const E x = NAME(subtract)(own[c], sum[r][c]);
-            own[c] = a->kind == NAME(unit)       ? x
-                     : a->kind == NAME(divisors) ? NAME(quotient)(x, a->diagonal[(i + r) * a->step])
-                                                 : NAME(scale)(x, a->diagonal[(i + r) * a->step].re);
+            own[c] = a->kind == NAME(unit)       ? x[r][c]
+                     : a->kind == NAME(divisors) ? NAME(quotient)(x[r][c], a->diagonal[(i + r) * a->step])
+                                                 : NAME(scale)(x[r][c], a->diagonal[(i + r) * a->step].re);
         }
     }
 }
