@@ -47,8 +47,9 @@ def pytest_collection_modifyitems(config, items):
 
 
 def missing(code, beside=Path(__file__).parent):
-    """The libraries that this code imports and that are not installed, nor modules in this directory."""
-    names = {name.partition(".")[0] for name in re.findall(r"^\s*(?:import|from)\s+([\w.]+)", code, re.MULTILINE)}
+    """The libraries that this code imports or looks for and that are not installed, nor modules in this directory."""
+    found = re.findall(r"""^\s*(?:import|from)\s+([\w.]+)|find_spec\("(\w+)""", code, re.MULTILINE)
+    names = {(imported or looked_for).partition(".")[0] for imported, looked_for in found}
     return sorted(
         name for name in names if importlib.util.find_spec(name) is None and not (beside / f"{name}.py").exists()
     )
