@@ -17,8 +17,10 @@ from stackinv import _engines, _native
 
 NATIVE = ["f4", "f8", "c8", "c16"]
 BUILDS = [name for name, _, runs_here in _native.builds() if runs_here]
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell; child processes would inherit it
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    # Ignored in the background of a shell, or by nohup, which child processes would inherit.
+    if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, name), usual)
 
 settings.register_profile("default", max_examples=500, deadline=None)
 settings.register_profile("long", max_examples=20_000, deadline=None)
