@@ -31,8 +31,7 @@ INLINE E NAME(quotient)(E x, E d)
 #endif
 }
 
-/* Each number has one product subtracted at a time, and so one rounding: from a sum of products the compiler might keep the last
-   one unrounded in one copy of this code and not in another. */
+/* One product at a time, each with one rounding where there is FMA. */
 INLINE E NAME(subtract_term)(E x, E factor, E y, const bool conjugate)
 {
     return conjugate ? NAME(subtract_product_conjugate)(x, y, factor) : NAME(subtract_product)(x, factor, y);
