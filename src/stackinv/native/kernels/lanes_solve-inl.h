@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The lanes engine: X from A X = B by the factors of A in a tile, some columns of B at a time.
 
-   Included once for each type, after lanes-inl.h and before the methods. Each row is completed by all rows that it needs. Substitution is backward stable whatever their order (N. J. Higham, Accuracy and Stability of Numerical
-   Algorithms, 2nd ed., 2002, chapter 8). Numbers are divided by the diagonal of U, as by LAPACK's getrs, rather than
-   multiplied by its reciprocal: small integers come out exactly. */
+   Included once for each type, after lanes-inl.h and before the methods. Each row is completed by all rows that it needs.
+   Substitution is backward stable whatever their order (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd
+   ed., 2002, chapter 8). Numbers are divided by the diagonal of U, as by LAPACK's getrs, rather than multiplied by its
+   reciprocal: small integers come out exactly. */
 
 /* Columns that are solved at a time, 4 numbers of a row; and rows, as many as there are registers for. */
 #define SOLVED_COLUMNS (4 / PARTS)
