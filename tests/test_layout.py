@@ -21,7 +21,7 @@ ANSWERS = {
     "where getrf and getri are called": ("_lapack.pyx", r"r\.getri\("),
     "where the parallel loop over LAPACK is": ("_lapack.pyx", r"prange\("),
     "what to touch to add a structure": ("native/stack.c", r"stackinv_structures\["),
-    "what to touch to add an output": ("native/stackinv.h", r"enum array \{"),
+    "what to touch to add an output": ("native/loop.h", r"enum array \{"),
     "what to touch to port to a new instruction set": ("native/kernels/avx2-inl.h", r"_mm256_"),
     "where the numbers found by trying are": ("native/tuning.h", r"#define CHUNK_BYTES"),
     "what is raised for singular matrices": ("_results.py", r"class SingularMatrixError"),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Inverses, solutions and determinants of stacks of matrices, as fast as the hardware allows, on all cores."""
 
-from stackinv._config import show_config
+from stackinv._config import get_include, show_config
 from stackinv._determinant import det, inv_slogdet, slogdet
 from stackinv._inv import inv, inv_ex
 from stackinv._native import version as __version__
@@ -16,6 +16,7 @@ __all__ = [
     "SingularMatrixError",
     "__version__",
     "det",
+    "get_include",
     "get_workers",
     "inv",
     "inv_ex",

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from stackinv._arguments import AssumeA, Engine, Progress
 from stackinv._axes import Axes, SystemAxes
-from stackinv._config import show_config
+from stackinv._config import get_include, show_config
 from stackinv._native import version as __version__
 from stackinv._patch import is_patched, patch_numpy, unpatch_numpy
 from stackinv._results import InvExResult, InvSlogdetResult, SingularMatrixError
@@ -20,6 +20,7 @@ __all__ = [
     "SingularMatrixError",
     "__version__",
     "det",
+    "get_include",
     "get_workers",
     "inv",
     "inv_ex",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What this build and this machine are."""
+"""What this build and this machine are, and where its header for C is."""
 
 import os
 import platform
@@ -10,6 +10,25 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from stackinv import _arguments, _native, _workers
+
+
+def get_include() -> str:
+    """Directory of the header for C and C++, as `numpy.get_include`.
+
+    Cython needs no header: ``from stackinv.cython_api cimport dinv``.
+
+    Returns
+    -------
+    str
+        For the compiler's option ``-I``: the header is ``stackinv/stackinv.h`` there.
+
+    Examples
+    --------
+    >>> import pathlib, stackinv
+    >>> pathlib.Path(stackinv.get_include(), "stackinv", "stackinv.h").exists()
+    True
+    """
+    return str(Path(__file__).with_name("include"))
 
 
 @overload

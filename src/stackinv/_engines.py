@@ -31,7 +31,7 @@ def import_lapack() -> ModuleType:
 
 
 class Outputs(NamedTuple):
-    """What is asked of a stack: arrays for it, in the order of `enum array` in native/stackinv.h; None is not asked.
+    """What is asked of a stack: arrays for it, in the order of `enum array` in native/loop.h; None is not asked.
 
     With the solutions also what they solve for: the right-hand sides.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The surface of the C (native/stackinv.h) for Cython."""
+"""The surface of the C (native/loop.h) for Cython."""
 
 cimport numpy as cnp
 
@@ -22,7 +22,7 @@ cdef extern from "kernels.h":
     const build stackinv_builds[]
     const int stackinv_build_count
 
-cdef extern from "stackinv.h":
+cdef extern from "loop.h":
     ctypedef enum stack_type "enum type":
         pass
     ctypedef enum stack_structure "enum structure":
@@ -79,7 +79,7 @@ cdef extern from "stack.h":
     void write_singular(const stack *s, const place *at) noexcept nogil
     size_t padded(size_t size) noexcept nogil
 
-cdef extern from "stackinv.h":
+cdef extern from "loop.h":
     enum engine_name:
         STACKINV_LANES
         STACKINV_BLOCKED
@@ -100,13 +100,23 @@ cdef extern from "stackinv.h":
     ctypedef struct call "struct call":
         pass
     void stackinv_prepare() noexcept nogil
-    choice stackinv_choose(const stack *s) noexcept nogil
+    choice stackinv_choose(const stack *s, bint lapack) noexcept nogil
     int stackinv_most_lanes_m(const build *b, stack_type t, stack_structure known) noexcept nogil
     call *stackinv_begin(const stack *s, choice how, int threads) noexcept nogil
     bint stackinv_turn(call *c) noexcept nogil
     Py_ssize_t stackinv_finished(const call *c) noexcept nogil
     Py_ssize_t stackinv_end(call *c) noexcept nogil
     Py_ssize_t stackinv_invert_few(const stack *s) noexcept nogil
+
+cdef extern from "api.h":
+    ctypedef struct stackinv_functions:
+        pass
+    const stackinv_functions stackinv_api
+    const char *STACKINV_CAPSULE
+    void stackinv_set_default_threads(int threads) noexcept nogil
+
+cdef extern from "xla.h":
+    void stackinv_xla() noexcept nogil
 
 cdef extern from "threads.h":
     int pool_allowed_cpus() noexcept nogil

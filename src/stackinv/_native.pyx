@@ -3,6 +3,7 @@
 """Arrays for the C in native/: what they are, the GIL released, signals looked at, the callback called."""
 
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.pycapsule cimport PyCapsule_New
 
 cimport numpy as cnp
 
@@ -15,6 +16,10 @@ cnp.import_array()
 stackinv_prepare()
 
 version: str = STACKINV_VERSION.decode()
+
+# For other compiled code: the table of functions, and what XLA calls, by the name that it expects.
+_C_API = PyCapsule_New(<void *> &stackinv_api, STACKINV_CAPSULE, NULL)
+XLA_HANDLER = PyCapsule_New(<void *> stackinv_xla, "xla._CUSTOM_CALL_TARGET", NULL)
 
 cdef dict STRUCTURES = {stackinv_structures[k].name.decode(): k for k in range(STACKINV_STRUCTURES)}
 cdef str TYPES = "fdFD"             # as `enum type` is ordered
@@ -161,7 +166,7 @@ def calculate(cnp.ndarray a not None, outputs, calculation, structure, workers, 
     cdef Py_ssize_t told = 0, singular
     cdef bint more = True
     describe(&s, a, outputs[0], outputs[1:], TYPES.index(calculation), structure_named(structure))
-    how = stackinv_choose(&s)
+    how = stackinv_choose(&s, True)
     if how.engine == STACKINV_LAPACK:
         return -1
     if how.shared:
@@ -283,6 +288,16 @@ def solve_small(a, b, structure):
     return None if stackinv_invert_few(&s) else result
 
 
+def structures():
+    """The numbers of the structures, in stackinv/stackinv.h too, by name."""
+    return dict(STRUCTURES)
+
+
+def set_default_threads(int threads):
+    """How many threads a call from other compiled code has that asks for all."""
+    stackinv_set_default_threads(threads)
+
+
 def allowed_cpus():
     """How many cores this process may use, as Windows says; 0 if only Python knows."""
     return pool_allowed_cpus()
@@ -342,3 +357,6 @@ def override_sharing(least_seconds):
 def override_turn(seconds):
     """Set how long a turn is, for tests, which leave off at every piece; what it was."""
     return stackinv_override_turn(seconds)
+
+
+_workers.remember()                 # before other compiled code calls

@@ -26,6 +26,7 @@ _MOST = 1 << 16  # no more than fit a C int; a team is never larger than the cor
 def _after_fork_in_child() -> None:
     global _forked
     _forked = True
+    remember()
 
 
 if hasattr(os, "register_at_fork"):
@@ -39,7 +40,14 @@ def forked() -> bool:
 
 def resolve(workers: SupportsIndex | None) -> int:
     """The number of threads that `workers` stands for."""
-    return (_set_workers.get() or _default()) if workers is None else _validated(workers)
+    return (_set_workers.get() or remember()) if workers is None else _validated(workers)
+
+
+def remember() -> int:
+    """The default, which compiled code does not ask Python for."""
+    default = _default()
+    _native.set_default_threads(min(default, available_cpus()))
+    return default
 
 
 def _validated(workers: SupportsIndex) -> int:
@@ -173,6 +181,7 @@ class _Controller(LibController):  # type: ignore[misc]
     def set_num_threads(self, num_threads: int) -> None:
         global _limit
         _limit = num_threads if num_threads < _unlimited() else None
+        remember()
 
     def get_version(self) -> str:
         return _native.version

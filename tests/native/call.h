@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Stacks in memory of the very size, inverted by stackinv.h, for the programs beside this file. */
+/* Stacks in memory of the very size, inverted by loop.h, for the programs beside this file. */
 #ifndef STACKINV_TESTS_CALL_H
 #define STACKINV_TESTS_CALL_H
 
@@ -118,7 +118,7 @@ static ptrdiff_t invert(const struct given *g, char *a, char *inverse, int *info
     stackinv_add_axis(&s, g->n, strides);
     if (info)
         memset(info, 0, g->n * sizeof *info);
-    struct call *call = stackinv_begin(&s, stackinv_choose(&s), g->threads);
+    struct call *call = stackinv_begin(&s, stackinv_choose(&s, true), g->threads);
     if (!call)
         abort();
     if (!call->engine->begin) /* which has begun to work in it */

@@ -26,6 +26,10 @@ struct engine {
 
 extern const struct engine lanes_engine, blocked_engine, together_engine, diagonal_engine;
 
+/* No more matrices than lanes, of low order, in no other memory than the thread's stack; how many are singular, or -1 if there are
+   more, or larger ones. */
+ptrdiff_t lanes_few(const struct stack *, const struct kernels *);
+
 enum { MOST_PIECES = 3 };
 
 /* What an engine needs for a call, filled in by engine.plan. */

@@ -40,13 +40,11 @@ static void plan(struct call *call)
     p->slot = sizeof(struct slot);
 }
 
-static void describe_tile(struct tile *t, const struct call *call, struct slot *slot, const struct gathered *g)
+/* What all tiles of a stack have in common, whose matrices and inverses lie so; nothing is fetched early. */
+static void describe_tile(struct tile *t, const struct stack *s, struct layout a, struct layout inverse, void *work)
 {
-    const struct stack *s = call->stack;
-    const struct layout a = g->a_at ? g->a : s->a, inverse = g->inverse_at ? g->inverse : s->inverse;
-    const ptrdiff_t streams = s->ndim == 1 ? s->m * s->m * element_bytes(s->type) : 0;
     t->m = s->m;
-    t->symmetry = call->symmetry;
+    t->symmetry = stackinv_structures[s->structure].symmetry;
     t->inverse = wants_inverse(s);
     t->transposed = s->transposed;
     t->a_single = s->a.single;
@@ -62,20 +60,27 @@ static void describe_tile(struct tile *t, const struct call *call, struct slot *
     t->solution_single = s->solution.single;
     t->solution_row = s->solution.row;
     t->solution_column = s->solution.column;
+    t->ahead = t->fetch_a = t->fetch_out = 0;
+    t->a_streams.at = t->out_streams.at = NULL;
+    t->work = work;
+}
+
+/* The same where there are more tiles, some of which may be gathered. */
+static void describe_tiles(struct tile *t, const struct call *call, struct slot *slot, const struct gathered *g)
+{
+    const struct stack *s = call->stack;
+    const ptrdiff_t streams = s->ndim == 1 ? s->m * s->m * element_bytes(s->type) : 0;
+    describe_tile(t, s, g->a_at ? g->a : s->a, g->inverse_at ? g->inverse : s->inverse, piece_of(call, slot, WORK));
     t->ahead = s->ndim == 1 ? call->plan.unit * s->strides[STACKINV_A][0] : 0;
     t->fetch_a = g->a_at ? streams : t->ahead ? dense_bytes(s->m, s->a, a_bytes(s)) : 0;
     t->fetch_out = g->inverse_at                            ? streams
                    : call->plan.staged || !wants_inverse(s) ? 0
                                                             : dense_bytes(s->m, s->inverse, inverse_bytes(s));
-    t->a_streams.at = t->out_streams.at = NULL;
-    t->work = piece_of(call, slot, WORK);
 }
 
 /* Matrices i to i + n - 1, one for each lane; lanes that are left over have the first one again. */
-static void fill_lanes(struct tile *t, const struct call *call, ptrdiff_t i, int n, char *staged)
+static void fill_lanes(struct tile *t, const struct stack *s, int lanes, ptrdiff_t i, int n)
 {
-    const struct stack *s = call->stack;
-    const int lanes = call->plan.unit;
     if (s->ndim <= 1) {
         const ptrdiff_t a = s->strides[STACKINV_A][0], inverse = s->strides[STACKINV_INVERSE][0];
         t->a[0] = s->at[STACKINV_A] + i * a;
@@ -105,15 +110,11 @@ static void fill_lanes(struct tile *t, const struct call *call, ptrdiff_t i, int
         t->a[lane] = t->a[0];
         t->out[lane] = t->out[0];
     }
-    if (call->plan.staged)
-        for (int lane = 0; lane < lanes; lane++)
-            t->out[lane] = staged + lane * (call->plan.staged / lanes);
 }
 
 /* The right-hand sides of matrices i to i + n - 1, and where their solutions go; else the same. */
-static void fill_systems(struct tile *t, const struct call *call, ptrdiff_t i, int n)
+static void fill_systems(struct tile *t, const struct stack *s, int lanes, ptrdiff_t i, int n)
 {
-    const struct stack *s = call->stack;
     const int axis = s->ndim > 0 ? s->ndim - 1 : 0;
     const ptrdiff_t length = s->ndim > 1 ? s->shape[axis] : s->n;
     const ptrdiff_t right_step = s->strides[STACKINV_RIGHT][axis], step = s->strides[STACKINV_SOLUTION][axis];
@@ -131,7 +132,7 @@ static void fill_systems(struct tile *t, const struct call *call, ptrdiff_t i, i
             t->solution[k] = solution;
         }
     }
-    for (int lane = n; lane < call->plan.unit; lane++) {
+    for (int lane = n; lane < lanes; lane++) {
         t->right[lane] = t->right[0];
         t->solution[lane] = t->solution[0];
     }
@@ -165,7 +166,7 @@ static void fill_lanes_gathered(struct tile *t, const struct gathered *g, ptrdif
 }
 
 /* A tile is inverted: note what came of its matrices, of which the inverses lie as `results` says; how many are singular. */
-static ptrdiff_t note_tile(const struct call *call, const struct stack *results, const struct tile *t, ptrdiff_t i,
+static ptrdiff_t note_tile(const struct stack *s, const struct stack *results, const struct tile *t, ptrdiff_t i,
                            int n, bool any_singular)
 {
     ptrdiff_t singular = 0;
@@ -173,16 +174,16 @@ static ptrdiff_t note_tile(const struct call *call, const struct stack *results,
         for (int lane = 0; lane < n; lane++)
             make_symmetric(results, t->out[lane], 0, t->m);
     if (t->determinants)
-        write_determinants(call->stack, i, n, t->determinants);
+        write_determinants(s, i, n, t->determinants);
     if (any_singular || t->rcond)
         for (int lane = 0; lane < n; lane++) {
-            const struct place place = locate(call->stack, i + lane);
-            if (note(call->stack, &place, any_singular ? t->info[lane] : 0, t->rcond ? t->rcond[lane] : 0)) {
+            const struct place place = locate(s, i + lane);
+            if (note(s, &place, any_singular ? t->info[lane] : 0, t->rcond ? t->rcond[lane] : 0)) {
                 singular++;
                 if (t->inverse)
                     write_all(results, t->out[lane], NAN);
                 else
-                    write_singular(call->stack, &place);
+                    write_singular(s, &place);
             }
         }
     return singular;
@@ -200,7 +201,7 @@ static bool go_on(struct call *call, struct slot *slot)
     ptrdiff_t singular = 0;
     struct stack gathered;
     struct tile t;
-    describe_tile(&t, call, slot, &g);
+    describe_tiles(&t, call, slot, &g);
     t.rcond = s->at[STACKINV_RCOND] ? rcond : NULL;
     t.determinants = wants_determinant(s) ? &determinants : NULL;
     want_determinants(s, &determinants);
@@ -213,13 +214,15 @@ static bool go_on(struct call *call, struct slot *slot)
         const int n = slot->last - i < lanes ? (int)(slot->last - i) : lanes;
         if (g.length && i == g.last)
             gather_next(&g, slot->last);
-        fill_lanes(&t, call, i, n, staged);
+        fill_lanes(&t, s, lanes, i, n);
         if (t.columns)
-            fill_systems(&t, call, i, n);
+            fill_systems(&t, s, lanes, i, n);
+        for (int lane = 0; lane < lanes && call->plan.staged; lane++)
+            t.out[lane] = staged + lane * staged_matrix;
         if (g.length)
             fill_lanes_gathered(&t, &g, i, n, lanes);
         const bool any_singular = call->kernels->invert[call->method](&t);
-        singular += note_tile(call, results, &t, i, n, any_singular);
+        singular += note_tile(s, results, &t, i, n, any_singular);
         if (call->plan.staged)
             stream(s->at[STACKINV_INVERSE] + i * s->strides[STACKINV_INVERSE][0], staged, n * staged_matrix);
         if (i + n == g.last)
@@ -229,6 +232,26 @@ static bool go_on(struct call *call, struct slot *slot)
         stream_end();
     take(&call->singular, singular);
     return true;
+}
+
+ptrdiff_t lanes_few(const struct stack *s, const struct kernels *kernels)
+{
+    const enum method method = stackinv_structures[s->structure].method;
+    const int lanes = kernels->lanes, n = (int)s->n;
+    char memory[MOST_FEW_BYTES + 64], *work = memory + (-(size_t)memory & 63);
+    double rcond[STACKINV_MOST_LANES];
+    struct determinants determinants;
+    struct tile t;
+    if (s->n > lanes || kernels->work_size[method](s->m) > MOST_FEW_BYTES)
+        return -1;
+    describe_tile(&t, s, s->a, s->inverse, work);
+    t.rcond = s->at[STACKINV_RCOND] ? rcond : NULL;
+    t.determinants = wants_determinant(s) ? &determinants : NULL;
+    want_determinants(s, &determinants);
+    fill_lanes(&t, s, lanes, 0, n);
+    if (t.columns)
+        fill_systems(&t, s, lanes, 0, n);
+    return note_tile(s, s, &t, 0, n, kernels->invert[method](&t));
 }
 
 const struct engine lanes_engine = {false, estimate, plan, NULL, NULL, go_on};

@@ -95,11 +95,13 @@ static enum engine_name choose_engine(const struct stack *s, const struct build 
     return build->blocked ? STACKINV_BLOCKED : STACKINV_LAPACK;
 }
 
-struct choice stackinv_choose(const struct stack *s)
+struct choice stackinv_choose(const struct stack *s, bool lapack)
 {
     const struct settings now = stackinv_settings();
     struct choice choice = {.build = now.build};
     choice.engine = choose_engine(s, now.build, now.engine);
+    if (choice.engine == STACKINV_LAPACK && !lapack)
+        choice.engine = STACKINV_LANES;
     if (choice.engine != STACKINV_LAPACK)
         choice.seconds = engines[choice.engine]->estimate(s, now.build->kernels[s->type]);
     choice.shared = s->n * choice.seconds > now.least_shared_seconds;
@@ -182,23 +184,35 @@ static size_t plan_part(struct call *call, const struct engine *engine)
     return padded(call->threads * sizeof(int)) + call->plan.shared + call->threads * call->per_slot;
 }
 
-static struct call *allocate(const struct call *plan, const struct engine *engine)
+static struct call plan_call(const struct stack *s, struct choice choice, int threads)
 {
-    struct call scratch = *plan, *call;
+    struct call plan = {.stack = s, .kernels = choice.build->kernels[s->type], .threads = threads};
+    plan.method = stackinv_structures[s->structure].method;
+    plan.symmetry = stackinv_structures[s->structure].symmetry;
+    plan.alone = s->n - count_together(s, choice, threads);
+    if (plan.alone && plan.threads > s->n)
+        plan.threads = (int)s->n;
+    return plan;
+}
+
+/* Of a call and all behind it; 0 if that is more than any machine has. */
+static size_t bytes_of(const struct call *plan, const struct engine *engine)
+{
+    struct call scratch = *plan;
     size_t size = 0, other = 0;
     if ((double)plan->threads * plan->stack->m * plan->stack->m * element_bytes(plan->stack->type) >= 0x1p60)
-        return NULL;
+        return 0;
     if (plan->alone)
         size = plan_part(&scratch, engine);
     if (plan->alone < plan->stack->n)
         other = plan_part(&scratch, &together_engine);
-    call = take_memory(padded(sizeof *call) + (size > other ? size : other) + 64);
-    if (call) {
-        size = call->size;
-        *call = *plan;
-        call->size = size;
-    }
-    return call;
+    return padded(sizeof *plan) + (size > other ? size : other) + 64;
+}
+
+size_t stackinv_memory(const struct stack *s, struct choice choice, int threads)
+{
+    const struct call plan = plan_call(s, choice, threads);
+    return bytes_of(&plan, engines[choice.engine]);
 }
 
 /* ---- Parts, turns, chunks ---- */
@@ -233,20 +247,28 @@ static void begin_part(struct call *call, const struct engine *engine)
     call->chunk = chunk_of(call);
 }
 
+/* In memory of so many bytes, which are kept for another call at the end, or 0 if they are the caller's. */
+static struct call *begin(struct call *call, size_t size, const struct call *plan, const struct engine *engine)
+{
+    *call = *plan;
+    call->size = size;
+    call->matrix = call->alone;
+    begin_part(call, call->alone ? engine : &together_engine);
+    return call;
+}
+
 struct call *stackinv_begin(const struct stack *s, struct choice choice, int threads)
 {
-    struct call plan = {.stack = s, .kernels = choice.build->kernels[s->type], .threads = threads}, *call;
-    plan.method = stackinv_structures[s->structure].method;
-    plan.symmetry = stackinv_structures[s->structure].symmetry;
-    plan.alone = s->n - count_together(s, choice, threads);
-    if (plan.alone && plan.threads > s->n)
-        plan.threads = (int)s->n;
-    call = allocate(&plan, engines[choice.engine]);
-    if (!call)
-        return NULL;
-    call->matrix = plan.alone;
-    begin_part(call, plan.alone ? engines[choice.engine] : &together_engine);
-    return call;
+    const struct call plan = plan_call(s, choice, threads);
+    const size_t size = bytes_of(&plan, engines[choice.engine]);
+    struct call *call = size ? take_memory(size) : NULL;
+    return call ? begin(call, call->size, &plan, engines[choice.engine]) : NULL;
+}
+
+struct call *stackinv_begin_in(void *memory, const struct stack *s, struct choice choice, int threads)
+{
+    const struct call plan = plan_call(s, choice, threads);
+    return begin(memory, 0, &plan, engines[choice.engine]);
 }
 
 /* Those with work left come first, in its order, so that none waits for what nobody goes on with. */
@@ -340,13 +362,20 @@ ptrdiff_t stackinv_finished(const struct call *call)
 ptrdiff_t stackinv_end(struct call *call)
 {
     const ptrdiff_t singular = call->singular;
-    give_memory(call);
+    if (call->size)
+        give_memory(call);
     return singular;
 }
 
 ptrdiff_t stackinv_invert_few(const struct stack *s)
 {
-    const struct choice choice = stackinv_choose(s);
+    const struct settings now = stackinv_settings();
+    struct choice choice = {.build = now.build, .engine = choose_engine(s, now.build, now.engine)};
+    if (choice.engine == STACKINV_LANES) {
+        const ptrdiff_t singular = lanes_few(s, now.build->kernels[s->type]);
+        if (singular >= 0)
+            return singular;
+    }
     struct call *call = choice.engine == STACKINV_LAPACK ? NULL : stackinv_begin(s, choice, 1);
     if (!call)
         return -1;

@@ -7,13 +7,13 @@
 #include <string.h>
 
 const struct knowledge stackinv_structures[STACKINV_STRUCTURES] = {
-    [STACKINV_IS_GENERAL] = {"gen", STACKINV_LU, STACKINV_NONE, 1},
-    [STACKINV_IS_SYMMETRIC] = {"sym", STACKINV_SYMMETRIC_LU, STACKINV_SYMMETRIC, 1},
-    [STACKINV_IS_HERMITIAN] = {"her", STACKINV_SYMMETRIC_LU, STACKINV_HERMITIAN, 1},
-    [STACKINV_IS_POSITIVE_DEFINITE] = {"pos", STACKINV_CHOLESKY, STACKINV_NONE, 0.5},
-    [STACKINV_IS_UPPER_TRIANGULAR] = {"upper triangular", STACKINV_TRIANGLE, STACKINV_NONE, 0.25},
-    [STACKINV_IS_LOWER_TRIANGULAR] = {"lower triangular", STACKINV_TRIANGLE, STACKINV_NONE, 0.25},
-    [STACKINV_IS_DIAGONAL] = {"diagonal", STACKINV_TRIANGLE, STACKINV_NONE, 0.25},
+    [STACKINV_IS_GENERAL] = {"gen", STACKINV_LU, STACKINV_NOT_SYMMETRIC, 1},
+    [STACKINV_IS_SYMMETRIC] = {"sym", STACKINV_SYMMETRIC_LU, STACKINV_SELF_TRANSPOSE, 1},
+    [STACKINV_IS_HERMITIAN] = {"her", STACKINV_SYMMETRIC_LU, STACKINV_SELF_ADJOINT, 1},
+    [STACKINV_IS_POSITIVE_DEFINITE] = {"pos", STACKINV_CHOLESKY, STACKINV_NOT_SYMMETRIC, 0.5},
+    [STACKINV_IS_UPPER_TRIANGULAR] = {"upper triangular", STACKINV_TRIANGLE, STACKINV_NOT_SYMMETRIC, 0.25},
+    [STACKINV_IS_LOWER_TRIANGULAR] = {"lower triangular", STACKINV_TRIANGLE, STACKINV_NOT_SYMMETRIC, 0.25},
+    [STACKINV_IS_DIAGONAL] = {"diagonal", STACKINV_TRIANGLE, STACKINV_NOT_SYMMETRIC, 0.25},
 };
 
 void stackinv_describe(struct stack *s, enum type type, enum structure structure, int m, struct layout a,
@@ -211,8 +211,8 @@ void write_singular(const struct stack *s, const struct place *place)
 void make_symmetric(const struct stack *s, char *at, ptrdiff_t first, ptrdiff_t last)
 {
     const enum symmetry symmetry = stackinv_structures[s->structure].symmetry;
-    const bool conjugate = symmetry == STACKINV_HERMITIAN;
-    if (symmetry == STACKINV_NONE)
+    const bool conjugate = symmetry == STACKINV_SELF_ADJOINT;
+    if (symmetry == STACKINV_NOT_SYMMETRIC)
         return;
     if (s->inverse.single)
         single_average(at, s->inverse.row, s->inverse.column, first, last, parts_of(s->type), conjugate);

@@ -3,7 +3,7 @@
 #ifndef STACKINV_STACK_H
 #define STACKINV_STACK_H
 
-#include "stackinv.h"
+#include "loop.h"
 
 _Static_assert(STACKINV_ARRAYS == 9, "_native.pxd and _native.pyx have arrays of this length");
 

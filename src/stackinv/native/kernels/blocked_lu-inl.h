@@ -148,7 +148,7 @@ NOINLINE int NAME(factor_panel)(const NAME(factors) * f, int j, int block, int b
 /* The columns of a strip from j on of a symmetric or Hermitian matrix, of which only the lower triangle is read. */
 INLINE void NAME(read_mirrored)(E *to, const struct matrix *matrix, int strip, int j, int count)
 {
-    const bool conjugate = matrix->symmetry == STACKINV_HERMITIAN;
+    const bool conjugate = matrix->symmetry == STACKINV_SELF_ADJOINT;
     const int i = strip * WIDTH, end = i + WIDTH - j < 0 ? 0 : i + WIDTH - j < count ? i + WIDTH - j : count;
     const int first = i - j < 0 ? 0 : i - j < end ? i - j : end;
     E above[WIDTH];
@@ -228,7 +228,7 @@ static void NAME(lu_determinant)(const struct matrix *matrix, struct determinant
     for (int i = 0; i < f.m; i++)
         odd ^= f.pivots[i] != i;
     NAME(multiply_factors)(matrix, d, odd,
-                           matrix->symmetry == STACKINV_HERMITIAN ? NAME(of_real_product) : NAME(of_pivots));
+                           matrix->symmetry == STACKINV_SELF_ADJOINT ? NAME(of_real_product) : NAME(of_pivots));
 }
 
 /* Rows of the inverse X, of which the group holds those of Y. */

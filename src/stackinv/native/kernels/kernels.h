@@ -18,7 +18,7 @@ enum method {
 };
 
 /* Only used with STACKINV_SYMMETRIC_LU. */
-enum symmetry { STACKINV_NONE, STACKINV_SYMMETRIC, STACKINV_HERMITIAN };
+enum symmetry { STACKINV_NOT_SYMMETRIC, STACKINV_SELF_TRANSPOSE, STACKINV_SELF_ADJOINT };
 
 /* 1 / (the 1-norm of a matrix times that of its inverse), from both times `unit`, without which they might overflow.
    Only rounding would make it larger than 1; an inverse that overflows has no digits right. */

@@ -324,7 +324,7 @@ INLINE VI NAME(lu_factor)(const NAME(lu_work) * w, const struct tile *tile, cons
             const int first = width;
             width = NAME(read)(w->t, w->ld, m, w->order, first, tile, a_other);
             if (tile->symmetry)
-                NAME(mirror)(w->t, w->ld, m, tile->symmetry == STACKINV_HERMITIAN);
+                NAME(mirror)(w->t, w->ld, m, tile->symmetry == STACKINV_SELF_ADJOINT);
             if (tile->rcond)
                 *a_norm = TYPED(maximum)(NORM1(w->t, w->ld, 1, m, first, width), *a_norm);
         }
@@ -344,7 +344,7 @@ INLINE VI NAME(lu_factor)(const NAME(lu_work) * w, const struct tile *tile, cons
 INLINE void NAME(lu_determinants)(const NAME(lu_work) * w, const struct tile *tile, const int m, VI info)
 {
     const enum NAME(diagonal_kind) kind =
-        tile->symmetry == STACKINV_HERMITIAN ? NAME(of_real_product) : NAME(of_pivots);
+        tile->symmetry == STACKINV_SELF_ADJOINT ? NAME(of_real_product) : NAME(of_pivots);
     const VI odd = NAME(odd_orders)(w->order, m);
     NAME(diagonal_determinants)(tile, w->t, w->ld, m, odd, info, kind);
 }

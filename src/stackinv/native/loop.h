@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The surface of the C: a stack of matrices, and the way of a call that inverts them.
 
-       struct choice choice = stackinv_choose(&stack);
+       struct choice choice = stackinv_choose(&stack, false);
        struct call *call = stackinv_begin(&stack, choice, threads);
        while (stackinv_turn(call)) {
            ... whatever cannot wait for the end: signals, a bar of progress
        }
        singular = stackinv_end(call);
 */
-#ifndef STACKINV_H
-#define STACKINV_H
+#ifndef STACKINV_LOOP_H
+#define STACKINV_LOOP_H
 
 #include "kernels.h"
 
@@ -113,12 +113,16 @@ struct choice {
 /* Once in a process, before all else. */
 void stackinv_prepare(void);
 
-struct choice stackinv_choose(const struct stack *);
+/* The fastest. Only if `lapack`, it may be LAPACK's, which stackinv_begin does not know. */
+struct choice stackinv_choose(const struct stack *, bool lapack);
 /* The order up to which the lanes engine is chosen for long stacks. */
 int stackinv_most_lanes_m(const struct build *, enum type, enum structure);
 
 /* A call, with all the memory that it needs, or NULL if there is not so much. The stack must outlive it. */
 struct call *stackinv_begin(const struct stack *, struct choice, int threads);
+/* The same in memory of the caller's, at a multiple of 16, of at least so many bytes; 0 if none is enough. */
+struct call *stackinv_begin_in(void *memory, const struct stack *, struct choice, int threads);
+size_t stackinv_memory(const struct stack *, struct choice, int threads);
 /* Go on for a moment; whether there is work left. */
 bool stackinv_turn(struct call *);
 /* How many matrices are inverted so far. */

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What other compiled code calls: ../include/stackinv/stackinv.h, in terms of loop.h. */
+#include "api.h"
+#include "stack.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+_Static_assert((int)STACKINV_GENERAL == STACKINV_IS_GENERAL && (int)STACKINV_SYMMETRIC == STACKINV_IS_SYMMETRIC &&
+                   (int)STACKINV_HERMITIAN == STACKINV_IS_HERMITIAN &&
+                   (int)STACKINV_POSITIVE_DEFINITE == STACKINV_IS_POSITIVE_DEFINITE &&
+                   (int)STACKINV_UPPER_TRIANGULAR == STACKINV_IS_UPPER_TRIANGULAR &&
+                   (int)STACKINV_LOWER_TRIANGULAR == STACKINV_IS_LOWER_TRIANGULAR &&
+                   (int)STACKINV_DIAGONAL == STACKINV_IS_DIAGONAL,
+               "structures have the same numbers");
+
+static int default_threads = 1;
+
+void stackinv_set_default_threads(int threads)
+{
+    __atomic_store_n(&default_threads, threads, __ATOMIC_RELAXED);
+}
+
+static bool is_single_type(int type)
+{
+    return type == STACKINV_FLOAT32 || type == STACKINV_COMPLEX64;
+}
+
+static int parts_of_type(int type)
+{
+    return type >= STACKINV_COMPLEX64 ? 2 : 1;
+}
+
+static ptrdiff_t bytes_of_type(int type)
+{
+    return (is_single_type(type) ? sizeof(float) : sizeof(double)) * parts_of_type(type);
+}
+
+/* In double precision, as NumPy. */
+static enum type calculation(int type)
+{
+    return parts_of_type(type) == 2 ? STACKINV_COMPLEX_DOUBLE : STACKINV_DOUBLE;
+}
+
+/* ---- One matrix ---- */
+
+static struct layout rows(int type, ptrdiff_t ld)
+{
+    const ptrdiff_t size = bytes_of_type(type);
+    return (struct layout){is_single_type(type), ld * size, size};
+}
+
+static int check_one(int structure, int m, ptrdiff_t lda)
+{
+    if (structure < STACKINV_GENERAL || structure > STACKINV_DIAGONAL)
+        return STACKINV_WRONG_STRUCTURE;
+    if (m < 0)
+        return STACKINV_WRONG_SIZE;
+    return lda < m ? STACKINV_WRONG_STRIDES : 0;
+}
+
+/* Calculate what is asked of the stack, on so many threads; how many of its matrices are singular. */
+static ptrdiff_t run(const struct stack *s, struct choice choice, int threads, void *workspace)
+{
+    struct call *call =
+        workspace ? stackinv_begin_in(workspace, s, choice, threads) : stackinv_begin(s, choice, threads);
+    if (!call)
+        return STACKINV_NO_MEMORY;
+    while (stackinv_turn(call))
+        ;
+    return stackinv_end(call);
+}
+
+/* The same of one matrix; LAPACK's info. */
+static int run_one(const struct stack *s, const int *info)
+{
+    ptrdiff_t singular = stackinv_invert_few(s);
+    if (singular < 0)
+        singular = run(s, stackinv_choose(s, false), 1, NULL);
+    return singular < 0 ? (int)singular : *info;
+}
+
+static int invert_one(int type, int structure, int m, const void *a, ptrdiff_t lda, void *x, ptrdiff_t ldx,
+                      double *rcond)
+{
+    int info = 0;
+    const int wrong = check_one(structure, m, lda < ldx ? lda : ldx);
+    if (wrong)
+        return wrong;
+    if (m == 0) {
+        if (rcond)
+            *rcond = 1;
+        return 0;
+    }
+    char *const at[STACKINV_ARRAYS] = {(char *)a, x, (char *)&info, (char *)rcond};
+    struct stack s;
+    stackinv_describe(&s, calculation(type), (enum structure)structure, m, rows(type, lda), rows(type, ldx), at);
+    return run_one(&s, &info);
+}
+
+static int solve_one(int type, int structure, int m, int k, const void *a, ptrdiff_t lda, const void *b, ptrdiff_t ldb,
+                     void *x, ptrdiff_t ldx)
+{
+    int info = 0;
+    const int wrong = check_one(structure, m, lda);
+    if (wrong)
+        return wrong;
+    if (k < 0)
+        return STACKINV_WRONG_SIZE;
+    if (ldb < k || ldx < k)
+        return STACKINV_WRONG_STRIDES;
+    if (m == 0 || k == 0)
+        return 0;
+    char *const at[STACKINV_ARRAYS] = {
+        [STACKINV_A] = (char *)a, [STACKINV_INFO] = (char *)&info, [STACKINV_RIGHT] = (char *)b, [STACKINV_SOLUTION] = x};
+    struct stack s;
+    stackinv_describe(&s, calculation(type), (enum structure)structure, m, rows(type, lda), rows(type, lda), at);
+    stackinv_add_systems(&s, k, rows(type, ldb), rows(type, ldx));
+    return run_one(&s, &info);
+}
+
+static int slogdet_one(int type, int structure, int m, const void *a, ptrdiff_t lda, double *sign, double *logabsdet)
+{
+    int info = 0;
+    const int wrong = check_one(structure, m, lda);
+    if (wrong)
+        return wrong;
+    if (m == 0) {
+        sign[0] = 1;
+        if (parts_of_type(type) == 2)
+            sign[1] = 0;
+        *logabsdet = 0;
+        return 0;
+    }
+    char *const at[STACKINV_ARRAYS] = {[STACKINV_A] = (char *)a,
+                                       [STACKINV_INFO] = (char *)&info,
+                                       [STACKINV_SIGN] = (char *)sign,
+                                       [STACKINV_LOGARITHM] = (char *)logabsdet};
+    struct stack s;
+    stackinv_describe(&s, calculation(type), (enum structure)structure, m, rows(type, lda), rows(type, lda), at);
+    return run_one(&s, &info);
+}
+
+#define DEFINE(letter, NUMBER, type)                                                                                   \
+    static int letter##inv(int structure, int m, const NUMBER *a, ptrdiff_t lda, NUMBER *x, ptrdiff_t ldx,             \
+                           double *rcond)                                                                              \
+    {                                                                                                                  \
+        return invert_one(type, structure, m, a, lda, x, ldx, rcond);                                                  \
+    }                                                                                                                  \
+    static int letter##solve(int structure, int m, int k, const NUMBER *a, ptrdiff_t lda, const NUMBER *b,             \
+                             ptrdiff_t ldb, NUMBER *x, ptrdiff_t ldx)                                                  \
+    {                                                                                                                  \
+        return solve_one(type, structure, m, k, a, lda, b, ldb, x, ldx);                                               \
+    }                                                                                                                  \
+    static int letter##slogdet(int structure, int m, const NUMBER *a, ptrdiff_t lda, double *sign, double *logabsdet)  \
+    {                                                                                                                  \
+        return slogdet_one(type, structure, m, a, lda, sign, logabsdet);                                               \
+    }
+DEFINE(s, float, STACKINV_FLOAT32)
+DEFINE(d, double, STACKINV_FLOAT64)
+DEFINE(c, void, STACKINV_COMPLEX64)
+DEFINE(z, void, STACKINV_COMPLEX128)
+
+/* ---- A stack ---- */
+
+/* Bytes of an element of one of the arrays, how many axes it has besides those of the stack, and how long the last of them is. */
+struct form {
+    ptrdiff_t size;
+    int axes;
+    ptrdiff_t height, width;
+};
+
+static struct form form_of(const stackinv_stack *p, enum array array)
+{
+    const ptrdiff_t number = bytes_of_type(p->type), real = sizeof(double) * parts_of_type(p->type);
+    switch (array) {
+    case STACKINV_A:
+    case STACKINV_INVERSE:
+        return (struct form){number, 2, p->order, p->order};
+    case STACKINV_RIGHT:
+    case STACKINV_SOLUTION:
+        return (struct form){number, 2, p->order, p->columns};
+    case STACKINV_INFO:
+        return (struct form){sizeof(int), 0, 1, 1};
+    case STACKINV_SIGN:
+    case STACKINV_DETERMINANT:
+        return (struct form){real, 0, 1, 1};
+    default:
+        return (struct form){sizeof(double), 0, 1, 1};
+    }
+}
+
+static const stackinv_array *array_of(const stackinv_stack *p, enum array array)
+{
+    const stackinv_array *const arrays[STACKINV_ARRAYS] = {
+        [STACKINV_A] = &p->a,           [STACKINV_INVERSE] = &p->inverse, [STACKINV_INFO] = &p->info,
+        [STACKINV_RCOND] = &p->rcond,   [STACKINV_SIGN] = &p->sign,       [STACKINV_LOGARITHM] = &p->logabsdet,
+        [STACKINV_DETERMINANT] = &p->det, [STACKINV_RIGHT] = &p->b,       [STACKINV_SOLUTION] = &p->solution};
+    return arrays[array];
+}
+
+static struct layout layout_of(const stackinv_stack *p, enum array array)
+{
+    const ptrdiff_t *strides = array_of(p, array)->strides;
+    if (!strides)
+        return rows(p->type, form_of(p, array).width);
+    return (struct layout){is_single_type(p->type), strides[p->ndim], strides[p->ndim + 1]};
+}
+
+static ptrdiff_t check(const stackinv_stack *p)
+{
+    ptrdiff_t matrices = 1;
+    if (p->type < STACKINV_FLOAT32 || p->type > STACKINV_COMPLEX128)
+        return STACKINV_WRONG_TYPE;
+    if (p->structure < STACKINV_GENERAL || p->structure > STACKINV_DIAGONAL)
+        return STACKINV_WRONG_STRUCTURE;
+    if (p->ndim < 0 || p->ndim > STACKINV_MOST_AXES || (p->ndim && !p->shape) || p->order < 0 || p->order > INT_MAX ||
+        p->columns < 0 || p->columns > INT_MAX || p->threads < STACKINV_ALL_THREADS)
+        return STACKINV_WRONG_SIZE;
+    for (int d = 0; d < p->ndim; d++) {
+        if (p->shape[d] < 0 || (p->shape[d] && matrices > PTRDIFF_MAX / p->shape[d]))
+            return STACKINV_WRONG_SIZE;
+        matrices *= p->shape[d];
+    }
+    if (!p->a.data || !p->b.data != !p->solution.data || (p->inverse.data && p->solution.data) ||
+        (p->rcond.data && !p->inverse.data))
+        return STACKINV_WRONG_ARRAYS;
+    return 0;
+}
+
+/* What there is to calculate; whether there is anything. */
+static bool describe(struct stack *s, const stackinv_stack *p)
+{
+    char *at[STACKINV_ARRAYS];
+    ptrdiff_t step[STACKINV_ARRAYS], dense[STACKINV_MOST_AXES][STACKINV_ARRAYS];
+    for (int k = 0; k < STACKINV_ARRAYS; k++) {
+        const struct form form = form_of(p, k);
+        at[k] = array_of(p, k)->data;
+        step[k] = form.size * form.height * form.width;
+    }
+    for (int d = p->ndim - 1; d >= 0; d--)
+        for (int k = 0; k < STACKINV_ARRAYS; k++) {
+            const ptrdiff_t *strides = array_of(p, k)->strides;
+            dense[d][k] = strides ? strides[d] : step[k];
+            step[k] *= p->shape[d];
+        }
+    if (p->columns == 0)
+        at[STACKINV_RIGHT] = at[STACKINV_SOLUTION] = NULL;
+    stackinv_describe(s, calculation(p->type), (enum structure)p->structure, (int)p->order, layout_of(p, STACKINV_A),
+                      layout_of(p, at[STACKINV_INVERSE] ? STACKINV_INVERSE : STACKINV_A), at);
+    if (at[STACKINV_SOLUTION])
+        stackinv_add_systems(s, (int)p->columns, layout_of(p, STACKINV_RIGHT), layout_of(p, STACKINV_SOLUTION));
+    for (int d = 0; d < p->ndim; d++)
+        stackinv_add_axis(s, p->shape[d], dense[d]);
+    return s->n > 0;
+}
+
+/* What is known of each matrix before any is calculated: all of it, if they are of order 0. */
+static void fill(const struct stack *s)
+{
+    const size_t number = sizeof(double) * parts_of(s->type);
+    const double one[2] = {1, 0};
+    for (ptrdiff_t i = 0; i < s->n; i++) {
+        const struct place place = locate(s, i);
+        if (place.at[STACKINV_INFO])
+            *(int *)place.at[STACKINV_INFO] = 0;
+        if (s->m)
+            continue;
+        if (place.at[STACKINV_RCOND])
+            *(double *)place.at[STACKINV_RCOND] = 1;
+        if (place.at[STACKINV_SIGN])
+            memcpy(place.at[STACKINV_SIGN], one, number);
+        if (place.at[STACKINV_LOGARITHM])
+            *(double *)place.at[STACKINV_LOGARITHM] = 0;
+        if (place.at[STACKINV_DETERMINANT])
+            memcpy(place.at[STACKINV_DETERMINANT], one, number);
+    }
+}
+
+static int count_threads(const stackinv_stack *p, struct choice choice)
+{
+    const int all = __atomic_load_n(&default_threads, __ATOMIC_RELAXED);
+    const int asked = p->threads == STACKINV_ALL_THREADS ? all : p->threads;
+    return choice.shared && asked > 1 ? asked : 1;
+}
+
+static ptrdiff_t workspace_bytes(const stackinv_stack *p)
+{
+    struct stack s;
+    const ptrdiff_t wrong = check(p);
+    if (wrong)
+        return wrong;
+    if (!describe(&s, p) || !s.m)
+        return 0;
+    const struct choice choice = stackinv_choose(&s, false);
+    const size_t size = stackinv_memory(&s, choice, count_threads(p, choice));
+    return size && size < PTRDIFF_MAX ? (ptrdiff_t)size + 16 : STACKINV_NO_MEMORY;
+}
+
+static ptrdiff_t calculate(const stackinv_stack *p)
+{
+    struct stack s;
+    char *workspace = p->workspace;
+    const ptrdiff_t wrong = check(p);
+    if (wrong)
+        return wrong;
+    if (!describe(&s, p))
+        return 0;
+    const struct choice choice = stackinv_choose(&s, false);
+    const int threads = count_threads(p, choice);
+    if (s.m && workspace) {
+        const size_t size = stackinv_memory(&s, choice, threads);
+        workspace += -(size_t)workspace & 15;
+        if (!size || (size_t)(workspace - (char *)p->workspace) + size > p->workspace_bytes)
+            return STACKINV_WRONG_WORKSPACE;
+    }
+    if (s.at[STACKINV_INFO] || !s.m)
+        fill(&s);
+    if (!s.m || !(wants_all(&s) || wants_determinant(&s)))
+        return 0;
+    return run(&s, choice, threads, workspace);
+}
+
+static const char *describe_error(ptrdiff_t error)
+{
+    switch (error) {
+    case STACKINV_NO_MEMORY:
+        return "there is not enough memory for a workspace";
+    case STACKINV_WRONG_TYPE:
+        return "the type is none of enum stackinv_type";
+    case STACKINV_WRONG_STRUCTURE:
+        return "the structure is none of enum stackinv_structure";
+    case STACKINV_WRONG_SIZE:
+        return "an order, a length, a number of columns, axes or threads is negative or too large";
+    case STACKINV_WRONG_ARRAYS:
+        return "a is needed, b with the solution, which is not calculated with the inverse, and the inverse with rcond";
+    case STACKINV_WRONG_STRIDES:
+        return "rows would overlap: lda and ldx must be at least the order, ldb the number of columns";
+    case STACKINV_WRONG_WORKSPACE:
+        return "the workspace is smaller than workspace_bytes() says";
+    default:
+        return error < 0 ? "an error of a later version" : "no error";
+    }
+}
+
+const stackinv_functions stackinv_api = {
+    STACKINV_API_VERSION,
+    sinv,
+    dinv,
+    cinv,
+    zinv,
+    ssolve,
+    dsolve,
+    csolve,
+    zsolve,
+    sslogdet,
+    dslogdet,
+    cslogdet,
+    zslogdet,
+    calculate,
+    workspace_bytes,
+    describe_error,
+};
