@@ -90,6 +90,17 @@ def downstream(session: nox.Session) -> None:
     session.run("python", "bench/downstream.py", *session.posargs)
 
 
+@nox.session(python="3.11", default=False)
+def wild(session: nox.Session) -> None:
+    """Time jobs of other libraries, by NumPy and by stackinv run, and write that into the documentation."""
+    versions = ["numpy==2.4.6", "scipy==1.17.1"]
+    session.install(".", *versions)
+    for job in sorted(Path("bench/wild").glob("*.py")):
+        needed = nox.project.load_toml(job)["dependencies"]
+        session.install(*needed, *versions, success_codes=[0, 1])  # without one, the script says so
+    session.run("python", "bench/wild.py", *session.posargs)
+
+
 @nox.session(default=False)
 def torch(session: nox.Session) -> None:
     """Run the tests beside PyTorch, which is too large for the test extra."""

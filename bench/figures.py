@@ -334,18 +334,21 @@ def lines(value: Any) -> Iterator[str]:
     yield "}\n"
 
 
+def save(name: str, titles: dict[str, str], records: list[Record]) -> None:
+    result = {
+        "date": datetime.date.today().isoformat(),
+        "machine": _compare.machine(),
+        "contenders": titles,
+        "records": records,
+    }
+    DATA.mkdir(exist_ok=True)
+    (DATA / f"{name}.json").write_text("\n".join(lines(result)))
+
+
 def measure(names: Iterable[str]) -> None:
     for name in names:
         print(f"\n{name}: {MEASUREMENTS[name].__doc__}", flush=True)
-        titles, records = MEASUREMENTS[name]()
-        result = {
-            "date": datetime.date.today().isoformat(),
-            "machine": _compare.machine(),
-            "contenders": titles,
-            "records": records,
-        }
-        DATA.mkdir(exist_ok=True)
-        (DATA / f"{name}.json").write_text("\n".join(lines(result)))
+        save(name, *MEASUREMENTS[name]())
 
 
 def main() -> None:

@@ -102,3 +102,7 @@ def rate(m: int, microseconds: float) -> float:
 
 def examples() -> dict[str, dict[str, Any]]:
     return {record["example"]: record for record in load("examples")["records"]}
+
+
+def wild() -> dict[str, dict[str, Any]]:
+    return {record["job"]: record for record in load("wild")["records"]}

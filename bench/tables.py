@@ -29,6 +29,7 @@ from results import (
     rate,
     times,
     title,
+    wild,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +43,16 @@ EXAMPLES = {
     "visual_odometry": "Where did the car drive?",
     "structure_tensor": "How precisely can a point be found again?",
     "heated_bar": "How does heat spread in a twisted bar?",
+}
+WILD = {  # the job, and what else takes its time, or why there is not more to gain
+    "optical_flow": ("optical flow", "filters, and pictures warped"),
+    "trajectories": ("smoothing 2,000 tracks", "products of small matrices"),
+    "brain_areas": ("directed transfer function", "Fourier transforms, products over trials"),
+    "posterior": ("likelihoods by draws of a posterior", "products"),
+    "antenna_feed": ("a feed of 16 antennas", "the circuit put together"),
+    "one_vehicle": ("smoothing one track", "one matrix at a time"),
+    "rolling_regression": ("rolling regressions", "one matrix at a time"),
+    "motor_imagery": ("nearest log-det means", "its `solve` is not `numpy.linalg`'s"),
 }
 
 
@@ -164,6 +175,7 @@ MACHINES = (
     "examples",
     "cliffs",
     "layouts",
+    "wild",
 )  # that may not be that of `orders`
 KERNELS = {"AVX512": "AVX-512", "AVX2": "AVX2", "baseline": "SSE2"}
 
@@ -322,6 +334,39 @@ def layouts() -> str:
     )
 
 
+def jobs() -> str:
+    """Of `bench/wild`, what can gain most first."""
+    head = [
+        "Job",
+        "calls",
+        "M",
+        "matrices a call",
+        "NumPy",
+        "replaced",
+        "`stackinv run`",
+        "replaced",
+        "faster",
+        "the rest",
+    ]
+    rows = []
+    for name, one in sorted(wild().items(), key=lambda item: item[1]["share"]["numpy"], reverse=True):
+        (text, rest), took, part = WILD[name], one["seconds"], one["share"]
+        rows.append(
+            [
+                f"[{title('wild', one['library'])}](../bench/wild/{name}.py): {text}",
+                ", ".join(f"`{function}`" for function in one["functions"]),
+                ", ".join(map(str, one["orders"])),
+                number(one["matrices"] / one["calls"]),
+                *(cell for who in took for cell in (f"{number(took[who])} s", share(part[who]))),
+                f"{took['numpy'] / took['stackinv']:.2f} ×",
+                rest,
+            ]
+        )
+    lines = markdown(head, rows).splitlines()
+    lines[1] = "| -- | -- | -: | -: | -: | -: | -: | -: | -: | -- |"
+    return "\n".join(lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     **{
         one.__name__: one
@@ -338,6 +383,7 @@ TABLES: dict[str, Callable[[], str]] = {
             types,
             structures,
             layouts,
+            jobs,
         )
     },
     "peers": lambda: peers(*LIBRARIES, "tensorflow", "numba"),
@@ -379,7 +425,8 @@ def figures() -> dict[str, str]:
     machines = {f"machine of {name}": machine(name) for name in MACHINES}
     libraries = [title("solutions", f"{name}-solve-1").replace(".solve", "") for name in LIBRARIES]
     machines["libraries of solutions"] = ", ".join(libraries)
-    return {"machine": machine(), "dgemm": f"{dgemm():.0f}"} | machines | shares | took | alone
+    jobs = {"wild difference": f"{max(one['difference'] for one in wild().values()):.0e}"}
+    return {"machine": machine(), "dgemm": f"{dgemm():.0f}"} | machines | shares | took | alone | jobs
 
 
 def renewed(text: str) -> str:
