@@ -108,8 +108,6 @@ def test_singular_matrices():
     for call in (lambda: inv(a), lambda: inv(a[2]), lambda: solve(a, a), lambda: solve(a[2], a[0, 0])):
         with pytest.raises(stackinv.SingularMatrixError, match="Singular matrix"):
             call()
-    with pytest.raises(np.linalg.LinAlgError):
-        inv_each(a[2:3])
     assert_equal(slogdet(a)[1], stackinv.slogdet(a)[1])
 
 
