@@ -103,10 +103,10 @@ def wild(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def torch(session: nox.Session) -> None:
-    """Run the tests beside PyTorch, which is too large for the test extra."""
-    session.install(".[test]", "torch", "jax")
-    pages = "tests/test_documentation.py"
-    session.run("pytest", "tests/test_neighbours.py", "tests/test_foreign.py", pages, *session.posargs)
+    """Run the tests of and beside PyTorch, which is too large for the test extra."""
+    session.install(".[test,torch]", "jax")
+    tests = [f"tests/test_{name}.py" for name in ("torch", "neighbours", "foreign", "documentation")]
+    session.run("pytest", *tests, *session.posargs)
 
 
 @nox.session

@@ -731,7 +731,7 @@ def test_contender_measures_what_it_says(structure):
     script = _compare.__file__.replace("_compare", "_contender")
     for name in ("stackinv", "stackinv-out", "stackinv-native", "numpy", "scipy"):
         output = subprocess.run(
-            [sys.executable, script, name, "1", "complex64", structure, "2:50", "5:20"],
+            [sys.executable, "-P", script, name, "1", "complex64", structure, "2:50", "5:20"],
             capture_output=True,
             text=True,
             check=True,

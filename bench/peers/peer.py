@@ -30,6 +30,8 @@ assert spec.origin is not None
 sys.path.insert(0, str(Path(spec.origin).parent))  # without importing the package
 import _contender  # noqa: E402
 
+sys.path.pop(0)  # whose modules for other libraries have those libraries' names
+
 THREADS = int(sys.argv[2])
 _contender.fix_threads(THREADS)
 

@@ -134,7 +134,8 @@ def _time(name: str, contender: Contender, comparison: Comparison, timeout: floa
     what = [name, str(comparison.workers), comparison.dtype, comparison.assume_a]
     while waiting:
         line: str | None = ""
-        command = [sys.executable, str(contender.script), *what, *(f"{m}:{length}" for m, length in waiting)]
+        # -P: beside the script there is torch.py, which is not PyTorch
+        command = [sys.executable, "-P", str(contender.script), *what, *(f"{m}:{length}" for m, length in waiting)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stderr is not None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Times one library at inverting stacks of a type and a structure, alone in a process of its own.
 
-    python _contender.py NAME THREADS DTYPE ASSUME_A M:LENGTH [M:LENGTH ...]
+    python -P _contender.py NAME THREADS DTYPE ASSUME_A M:LENGTH [M:LENGTH ...]
 
 Prints a line of JSON for each size: {"m": M, "microseconds": median time a matrix}. Run as a file, not as a module of
 the package, so that stackinv and its libraries are loaded for their own turn only.
