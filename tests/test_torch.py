@@ -9,9 +9,11 @@ import pytest
 from conftest import STRUCTURES, hide_unread, run, structured, well_conditioned
 
 import stackinv
+from stackinv import _compare
 
 torch = pytest.importorskip("torch")
-ours = pytest.importorskip("stackinv.torch")
+import stackinv.torch as ours  # noqa: E402
+
 theirs = torch.linalg
 
 TYPES = ["f4", "f8", "c8", "c16"]
@@ -328,6 +330,27 @@ def test_matrices_are_not_copied(monkeypatch):
     a = torch.tensor(well_conditioned((6, 5, 3, 3)), requires_grad=True)[::2].mT
     result = ours.inv(a)
     assert seen == [(a.data_ptr(), tuple(8 * stride for stride in a.stride()), result.data_ptr())]
+
+
+def test_modes_of_pytorch():
+    """Autocast, inference and leaves are as for torch.linalg; what is changed after use is noticed."""
+    a = torch.nn.Parameter(torch.eye(3))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert ours.inv(a).dtype == torch.float32
+    with torch.no_grad():
+        assert not ours.inv(a).requires_grad
+    with torch.inference_mode():
+        assert ours.inv(a).is_inference()
+    x = ours.inv(a)
+    x.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        x.sum().backward()
+
+
+def test_compare_times_pytorch_rather_than_the_module_of_its_name():
+    contenders = {name: _compare.CONTENDERS[name] for name in ("stackinv", "torch")}
+    times = _compare.compare([(2, 9)], 1, 100, contenders=contenders).times
+    assert all(isinstance(time, float) for of_one in times.values() for time in of_one)
 
 
 @pytest.mark.parametrize("name", ours.__all__)
