@@ -5,7 +5,7 @@ from stackinv._config import get_include, show_config
 from stackinv._determinant import det, inv_slogdet, slogdet
 from stackinv._inv import inv, inv_ex
 from stackinv._native import version as __version__
-from stackinv._patch import is_patched, patch_numpy, unpatch_numpy
+from stackinv._patch import is_patched, patch_numpy, patch_scipy, unpatch_numpy, unpatch_scipy
 from stackinv._results import InvExResult, InvSlogdetResult, SingularMatrixError
 from stackinv._solve import solve
 from stackinv._workers import get_workers, set_workers
@@ -23,11 +23,13 @@ __all__ = [
     "inv_slogdet",
     "is_patched",
     "patch_numpy",
+    "patch_scipy",
     "set_workers",
     "show_config",
     "slogdet",
     "solve",
     "unpatch_numpy",
+    "unpatch_scipy",
 ]
 
 for _name in __all__:

@@ -10,7 +10,7 @@ from stackinv._arguments import AssumeA, Engine, Progress
 from stackinv._axes import Axes, SystemAxes
 from stackinv._config import get_include, show_config
 from stackinv._native import version as __version__
-from stackinv._patch import is_patched, patch_numpy, unpatch_numpy
+from stackinv._patch import is_patched, patch_numpy, patch_scipy, unpatch_numpy, unpatch_scipy
 from stackinv._results import InvExResult, InvSlogdetResult, SingularMatrixError
 from stackinv._workers import get_workers, set_workers
 
@@ -27,11 +27,13 @@ __all__ = [
     "inv_slogdet",
     "is_patched",
     "patch_numpy",
+    "patch_scipy",
     "set_workers",
     "show_config",
     "slogdet",
     "solve",
     "unpatch_numpy",
+    "unpatch_scipy",
 ]
 
 _Shape = TypeVar("_Shape", bound=tuple[int, ...])

@@ -14,8 +14,8 @@ _Inverse = TypeVar("_Inverse")
 class SingularMatrixError(np.linalg.LinAlgError):
     """One or more matrices of a stack are exactly singular, or not positive definite where that was assumed.
 
-    A `numpy.linalg.LinAlgError`, and so a `ValueError`. Its text is NumPy's, ``Singular matrix``, to the letter; what
-    more is known is a note under it in tracebacks [1]_ and in the attributes.
+    A `numpy.linalg.LinAlgError`, and so a `ValueError`. Its text is NumPy's, ``Singular matrix``, to the letter, or
+    SciPy's from a function of SciPy; what more is known is a note under it in tracebacks [1]_ and in the attributes.
 
     Parameters
     ----------
@@ -30,6 +30,8 @@ class SingularMatrixError(np.linalg.LinAlgError):
     of : str, optional
         What `total` is the number of matrices of. With dask it is one chunk, as others may not have been looked at;
         the indices are those in the whole stack nevertheless.
+    text : str, optional
+        Another text, such as SciPy's.
 
     Attributes
     ----------
@@ -60,9 +62,14 @@ class SingularMatrixError(np.linalg.LinAlgError):
     """
 
     def __init__(
-        self, indices: tuple[npt.NDArray[np.intp], ...], total: int, minor: int | None = None, of: str = "stack"
+        self,
+        indices: tuple[npt.NDArray[np.intp], ...],
+        total: int,
+        minor: int | None = None,
+        of: str = "stack",
+        text: str = "Singular matrix",
     ) -> None:
-        super().__init__("Singular matrix")
+        super().__init__(text)
         self.indices, self.total, self.minor, self._of = indices, total, minor, of
         note = []
         if indices:
@@ -74,7 +81,7 @@ class SingularMatrixError(np.linalg.LinAlgError):
             self.add_note(": ".join(note))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return singular, (self.indices, self.total, self.minor, self._of), self.__dict__  # with notes of others
+        return singular, (self.indices, self.total, self.minor, self._of, str(self)), self.__dict__  # with notes of others
 
     def in_whole(self, offset: Sequence[int]) -> "SingularMatrixError":
         """The error for a chunk that begins at `offset` in the stack."""
@@ -82,15 +89,18 @@ class SingularMatrixError(np.linalg.LinAlgError):
         return singular(indices, self.total, self.minor, "chunk")
 
 
-def singular(*arguments: Any) -> SingularMatrixError:
+def singular(*arguments: Any, **keywords: Any) -> SingularMatrixError:
     """A SingularMatrixError that also is the `numpy.linalg.LinAlgError` of now, another one after a reload."""
-    return _singular_error(np.linalg.LinAlgError)(*arguments)
+    return _singular_error(np.linalg.LinAlgError)(*arguments, **keywords)
 
 
-def singular_ones(info: npt.NDArray[np.intc], structure: str) -> SingularMatrixError:
+def singular_ones(
+    info: npt.NDArray[np.intc], structure: str, text: str = "Singular matrix"
+) -> SingularMatrixError:
     """The error about the matrices whose info is not 0."""
     indices = np.nonzero(info) if info.ndim else ()
-    return singular(indices, info.size, int(info[indices].flat[0]) if structure == "pos" else None)
+    minor = int(info[indices].flat[0]) if structure == "pos" else None
+    return singular(indices, info.size, minor, text=text)
 
 
 @functools.cache
