@@ -116,10 +116,11 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run",
         help="run a Python program with numpy.linalg.inv, solve, det and slogdet replaced",
-        usage="stackinv run [-h] [--report] [--engine E] (SCRIPT.py | -m MODULE | -c CODE) [ARGUMENT ...]",
+        usage="stackinv run [-h] [--scipy] [--report] [--engine E] (SCRIPT.py | -m MODULE | -c CODE) [ARGUMENT ...]",
         description="Run a Python program, and all Python processes that it starts, with numpy.linalg.inv, solve, det "
         "and slogdet replaced by those of stackinv. All else is as if python itself had been called.",
     )
+    run.add_argument("--scipy", action="store_true", help="replace scipy.linalg.inv and solve, too")
     run.add_argument(
         "--report",
         action="store_true",
@@ -219,7 +220,7 @@ def _program_apart(arguments: list[str]) -> tuple[list[str], list[str]]:
         word = arguments[own]
         if word == "--engine":
             own += 1
-        elif word not in ("--report", "-h", "--help") and not word.startswith("--engine="):
+        elif word not in ("--scipy", "--report", "-h", "--help") and not word.startswith("--engine="):
             break
         own += 1
     return arguments[:own], arguments[own:]
@@ -266,8 +267,8 @@ def _run(options: argparse.Namespace) -> None:
         given = f", not {first}" if program else ""
         raise _files.UsageError(f"run: expected SCRIPT.py, -m MODULE or -c CODE{given} (see stackinv run --help)")
     if options.report:
-        _program.run_and_report(program, options.engine)
-    _program.become(program, options.engine)
+        _program.run_and_report(program, options.engine, options.scipy)
+    _program.become(program, options.engine, options.scipy)
 
 
 def _calculation(options: argparse.Namespace) -> dict[str, Any]:

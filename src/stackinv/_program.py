@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`stackinv run`: a Python program, and all Python processes that it starts, with `numpy.linalg.inv` replaced."""
+"""`stackinv run`: a Python program, and all Python processes that it starts, with NumPy's functions, or SciPy's, patched."""
 
 import contextlib
 import os
@@ -19,19 +19,19 @@ from stackinv._run import _stackinv_report
 _DIRECTORY = str(Path(__file__).with_name("_run"))
 
 
-def become(program: Sequence[str], engine: str) -> NoReturn:
+def become(program: Sequence[str], engine: str, scipy: bool) -> NoReturn:
     """Become the Python that runs the program."""
-    environment = os.environ | _environment(engine)
+    environment = os.environ | _environment(engine, scipy)
     if os.name == "nt":  # which would begin a new process, and end this one while that still runs
         _end_as(_run(program, environment))
     os.execve(sys.executable, [sys.executable, *program], environment)
 
 
-def run_and_report(program: Sequence[str], engine: str) -> None:
+def run_and_report(program: Sequence[str], engine: str, scipy: bool) -> None:
     """Run the program and print what went through `inv`; then end as it did, by a signal if that was so."""
     directory = tempfile.mkdtemp(prefix="stackinv-")
     try:
-        status = _run(program, os.environ | _environment(engine) | {"STACKINV_REPORT": directory})
+        status = _run(program, os.environ | _environment(engine, scipy) | {"STACKINV_REPORT": directory})
         try:
             report = _stackinv_report.text(directory)
         except OSError as error:
@@ -57,7 +57,7 @@ def _end_as(status: int) -> NoReturn:
     sys.exit(status - (1 << 32) if status >= 1 << 31 else status)  # Windows has such numbers, and exit() has not
 
 
-def _environment(engine: str) -> dict[str, str]:
+def _environment(engine: str, scipy: bool) -> dict[str, str]:
     if os.pathsep in _DIRECTORY:
         if sys.stderr is not None:
             print(
@@ -67,8 +67,10 @@ def _environment(engine: str) -> dict[str, str]:
             )
         return {}
     path = [_DIRECTORY, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {"PYTHONPATH": os.pathsep.join(path)} | (
-        {"STACKINV_ENGINE": engine} if engine != _arguments.default_engine() else {}
+    return (
+        {"PYTHONPATH": os.pathsep.join(path)}
+        | ({"STACKINV_ENGINE": engine} if engine != _arguments.default_engine() else {})
+        | ({"STACKINV_SCIPY": "1"} if scipy else {})
     )
 
 

@@ -81,7 +81,11 @@ class SingularMatrixError(np.linalg.LinAlgError):
             self.add_note(": ".join(note))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return singular, (self.indices, self.total, self.minor, self._of, str(self)), self.__dict__  # with notes of others
+        return (
+            singular,
+            (self.indices, self.total, self.minor, self._of, str(self)),
+            self.__dict__,
+        )  # with notes of others
 
     def in_whole(self, offset: Sequence[int]) -> "SingularMatrixError":
         """The error for a chunk that begins at `offset` in the stack."""
@@ -94,9 +98,7 @@ def singular(*arguments: Any, **keywords: Any) -> SingularMatrixError:
     return _singular_error(np.linalg.LinAlgError)(*arguments, **keywords)
 
 
-def singular_ones(
-    info: npt.NDArray[np.intc], structure: str, text: str = "Singular matrix"
-) -> SingularMatrixError:
+def singular_ones(info: npt.NDArray[np.intc], structure: str, text: str = "Singular matrix") -> SingularMatrixError:
     """The error about the matrices whose info is not 0."""
     indices = np.nonzero(info) if info.ndim else ()
     minor = int(info[indices].flat[0]) if structure == "pos" else None

@@ -52,7 +52,9 @@ def code_for(function: FunctionType) -> CodeType:
     if _MODULE not in code.co_names:
         version = importlib.import_module("scipy").__version__
         name = function.__name__
-        raise RuntimeError(f"patch_scipy needs SciPy 1.17 or newer, whose {name} calculates whole stacks, not {version}")
+        raise RuntimeError(
+            f"patch_scipy needs SciPy 1.17 or newer, whose {name} calculates whole stacks, not {version}"
+        )
     function.__globals__["_stackinv"] = sys.modules[__name__]
     return code.replace(co_names=tuple("_stackinv" if name == _MODULE else name for name in code.co_names))
 
@@ -74,7 +76,12 @@ def _solve(
 ) -> _Calculated:
     m = a.shape[-1]
     fewest = max(m * least["rows to solve"], m * m * least["systems"])
-    if a.size >= fewest and m <= _MOST_SOLVED_M and structure in _STRUCTURES and not (transposed and a.dtype.kind == "c"):
+    if (
+        a.size >= fewest
+        and m <= _MOST_SOLVED_M
+        and structure in _STRUCTURES
+        and not (transposed and a.dtype.kind == "c")
+    ):
         assume_a, matrices, left = _STRUCTURES[structure], a, lower
         if transposed:
             assume_a, matrices, left = _TRANSPOSED.get(assume_a or "", assume_a), a.mT, not lower

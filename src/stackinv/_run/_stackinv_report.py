@@ -39,6 +39,8 @@ class _Counts:
 
     def __init__(self) -> None:
         self.begin()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.begin)
 
     def begin(self) -> None:
         self.lock = threading.RLock()  # a signal's handler may come back to it
@@ -80,18 +82,21 @@ class _Counts:
         table[row, 4] += nanoseconds
 
 
-def count(stackinv: ModuleType) -> None:
+_counts = _Counts()
+
+
+def count(module: ModuleType) -> None:
     """Count the calls of its functions from now on, and those of each child process apart."""
-    counts = _Counts()
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=counts.begin)
     for kind, names in enumerate(_KINDS):
         for name in names:
-            setattr(stackinv, name, _counted(getattr(stackinv, name), kind, counts, stackinv))
+            if hasattr(module, name):
+                setattr(module, name, _counted(getattr(module, name), kind))
 
 
-def _counted(function: Callable[..., Any], kind: int, counts: _Counts, stackinv: ModuleType) -> Callable[..., Any]:
+def _counted(function: Callable[..., Any], kind: int) -> Callable[..., Any]:
     import numpy as np
+
+    import stackinv
 
     def stack(arrays: tuple[Any, ...], axes: Any, number: int) -> tuple[int, ...]:
         """The axes of the stack of one of the arrays, and M."""
@@ -105,7 +110,7 @@ def _counted(function: Callable[..., Any], kind: int, counts: _Counts, stackinv:
         nanoseconds = time.perf_counter_ns() - start
         if not any(stackinv._arguments.is_lazy(x) or stackinv._arguments.is_foreign(x) for x in arrays):
             shape = np.broadcast_shapes(*(stack(arrays, axes, number) for number in range(len(arrays))))
-            counts.add(kind, shape[-1], int(np.prod(shape[:-1], dtype=np.int64)), nanoseconds)
+            _counts.add(kind, shape[-1], int(np.prod(shape[:-1], dtype=np.int64)), nanoseconds)
         # else its chunks, or its values, are counted
 
     @functools.wraps(function)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a Python that `stackinv run` starts finds first, and every Python that it starts.
 
-NumPy's functions are replaced at their first call: nothing is imported before, least of all in the midst of an import
+NumPy's functions, and with `--scipy` SciPy's, are replaced at their first call: nothing is imported before, least of all in the midst of an import
 of NumPy, where another thread may wait for it. This file does no harm in whatever environment a child process may be,
 and is written so that every Python since 2.7 can read it.
 """
@@ -17,11 +17,12 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 _said = []
 
 
-def _say(why, name="inv"):
+def _say(why, name="numpy.linalg.inv"):
     """Once in a process."""
     if not _said and sys.stderr is not None:
         _said.append(why)
-        sys.stderr.write("stackinv: numpy.linalg.%s is NumPy's own in process %d: %s\n" % (name, os.getpid(), why))
+        whose = "SciPy" if name.startswith("scipy") else "NumPy"
+        sys.stderr.write("stackinv: %s is %s's own in process %d: %s\n" % (name, whose, os.getpid(), why))
 
 
 class _AfterImport(object):
@@ -70,7 +71,9 @@ class _AfterImport(object):
             try:
                 step(module)
             except Exception as error:
-                _say("%s: %s" % (type(error).__name__, error))
+                _say(
+                    "%s: %s" % (type(error).__name__, error), ("numpy.linalg" if name == "stackinv" else name) + ".inv"
+                )
 
 
 class _FirstCall(object):
@@ -88,7 +91,7 @@ class _FirstCall(object):
             except Exception as error:  # a Python without it, or with one that does not work there
                 self.give_back()
                 if not getattr(sys, "is_finalizing", bool)():
-                    _say("%s: %s" % (type(error).__name__, error), self.name)
+                    _say("%s: %s" % (type(error).__name__, error), "numpy.linalg." + self.name)
             else:
                 self.give_back()
         return self.function(*arguments)
@@ -118,12 +121,68 @@ def _prepare(linalg):
             _first_calls.append(_FirstCall(name, function))
 
 
+class _FirstCallOfSciPy(object):
+    """What SciPy's functions find in the place of their `_batched_linalg`, until stackinv gives them other code."""
+
+    def __init__(self, *functions):
+        self.codes = [(function, function.__code__) for function in functions]
+        if any("_batched_linalg" not in code.co_names for _, code in self.codes):
+            raise RuntimeError("stackinv needs SciPy 1.17 or newer")
+        for function, code in self.codes:
+            function.__globals__["_stackinv_first"] = self
+            names = ["_stackinv_first" if name == "_batched_linalg" else name for name in code.co_names]
+            function.__code__ = code.replace(co_names=tuple(names))
+
+    def __getattr__(self, name):
+        try:
+            import stackinv  # which has `_patch` called, at the end of its import
+
+            return getattr(stackinv._scipy, name)
+        except Exception as error:
+            self.give_back()
+            if not getattr(sys, "is_finalizing", bool)():
+                _say("%s: %s" % (type(error).__name__, error), "scipy.linalg." + name[1:])
+            return getattr(sys.modules["scipy.linalg._batched_linalg"], name)
+
+    def give_back(self):
+        """Their own code."""
+        for function, code in self.codes:
+            function.__code__ = code
+
+
+_first_calls_of_scipy = []
+_stackinvs = []
+
+
+def _prepare_scipy(linalg):
+    _first_calls_of_scipy.append(_FirstCallOfSciPy(linalg.inv, linalg.solve))
+    _patch_scipy()
+
+
+def _patch_scipy():
+    """Once both have been imported, whichever was first."""
+    if _stackinvs and _first_calls_of_scipy:
+        try:
+            first_call = _first_calls_of_scipy.pop()
+        except IndexError:  # by another thread
+            return
+        first_call.give_back()
+        _stackinvs[0].patch_scipy()
+        if _report is not None:
+            _report.count(_stackinvs[0]._scipy)
+
+
 def _patch(stackinv):
     for first_call in _first_calls:
         first_call.give_back()
     stackinv.patch_numpy()
     if _report is not None:
         _report.count(stackinv)
+    _stackinvs.append(stackinv)
+    try:
+        _patch_scipy()
+    except Exception as error:
+        _say("%s: %s" % (type(error).__name__, error), "scipy.linalg.inv")
 
 
 def _import_the_next():
@@ -145,8 +204,12 @@ if "STACKINV_REPORT" in os.environ:
     except Exception:  # a Python too old for it
         pass
 sys.path[:] = [entry for entry in sys.path if entry != _HERE]
-_finder = _AfterImport({"numpy.linalg": _prepare, "stackinv": _patch})
+_steps = {"numpy.linalg": _prepare, "stackinv": _patch}
+if "STACKINV_SCIPY" in os.environ:
+    _steps["scipy.linalg"] = _prepare_scipy
+_finder = _AfterImport(_steps)
 sys.meta_path.insert(0, _finder)
-if "numpy.linalg" in sys.modules:  # by a .pth file
-    _finder.imported("numpy.linalg", sys.modules["numpy.linalg"])
+for _name in ("numpy.linalg", "scipy.linalg"):
+    if _name in sys.modules:  # by a .pth file
+        _finder.imported(_name, sys.modules[_name])
 _import_the_next()
