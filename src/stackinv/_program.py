@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`stackinv run`: a Python program, and all Python processes that it starts, with NumPy's functions, or SciPy's, patched."""
+"""`stackinv run`: a Python program, and all Python processes that it starts, with NumPy, or SciPy too, patched."""
 
 import contextlib
 import os

@@ -51,9 +51,8 @@ def code_for(function: FunctionType) -> CodeType:
     code = function.__code__
     if _MODULE not in code.co_names:
         version = importlib.import_module("scipy").__version__
-        name = function.__name__
         raise RuntimeError(
-            f"patch_scipy needs SciPy 1.17 or newer, whose {name} calculates whole stacks, not {version}"
+            f"patch_scipy needs SciPy 1.17 or newer, where inv and solve calculate stacks, not {version}"
         )
     function.__globals__["_stackinv"] = sys.modules[__name__]
     return code.replace(co_names=tuple("_stackinv" if name == _MODULE else name for name in code.co_names))
@@ -66,7 +65,8 @@ def _scipys() -> Any:
 # As SciPy's, by name and arguments.
 def _inv(a: Array, structure: int, overwrite_a: bool, lower: bool) -> _Calculated:
     if structure in _STRUCTURES and a.size >= a.shape[-1] * least["rows to invert"]:
-        return inv(a, assume_a=_STRUCTURES[structure], lower=lower, out=_writeable(a) if overwrite_a else None)
+        out = _writeable(a) if overwrite_a else None
+        return inv(a, assume_a=_STRUCTURES[structure], lower=lower or structure == -1, out=out)
     its: _Calculated = _scipys()._inv(a, structure, overwrite_a, lower)
     return its
 
@@ -89,6 +89,7 @@ def _solve(
         if all(part != "tridiagonal" for part, _ in parts):
             scratch = _writeable(matrices) if overwrite_a else None
             out = _writeable(b) if overwrite_b else None
+            left = left or structure == -1
             return solve(matrices, b, assume_a=assume_a, parts=parts, lower=left, scratch=scratch, out=out)
     its: _Calculated = _scipys()._solve(a, b, structure, lower, transposed, overwrite_a, overwrite_b)
     return its
@@ -113,7 +114,7 @@ def solve(
     a: Array, b: Array, *, assume_a: str | None, parts: _Parts, lower: bool, scratch: Array | None, out: Array | None
 ) -> _Calculated:
     """The solutions; `out` may be `b`. Inverses, of which only the condition is wanted, may go to `scratch`, or `a`."""
-    solution = np.empty(b.shape, _type(b)) if out is None else out
+    solution = np.empty(b.shape, _type(b))
 
     def solve_some(structure: str, where: Any) -> tuple[Array, Array]:
         matrices, right = a[where], b[where]
@@ -137,7 +138,11 @@ def solve(
             solution[where] = goal
         return outputs.info, _conditions(matrices, structure, lower, scratch)
 
-    return solution, _problems(a, assume_a, parts, scratch is None, solve_some)
+    problems = _problems(a, assume_a, parts, scratch is None, solve_some)
+    if out is not None:
+        out[...] = solution
+        return out, problems
+    return solution, problems
 
 
 def _type(array: Array) -> np.dtype[Any]:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a Python that `stackinv run` starts finds first, and every Python that it starts.
 
-NumPy's functions, and with `--scipy` SciPy's, are replaced at their first call: nothing is imported before, least of all in the midst of an import
-of NumPy, where another thread may wait for it. This file does no harm in whatever environment a child process may be,
-and is written so that every Python since 2.7 can read it.
+NumPy's functions, and with `--scipy` SciPy's, are replaced at their first call: nothing is imported before, least of
+all in the midst of an import of NumPy, where another thread may wait for it. This file does no harm in whatever
+environment a child process may be, and is written so that every Python since 2.7 can read it.
 """
 
 # mypy: ignore-errors
