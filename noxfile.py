@@ -82,6 +82,17 @@ def numpy_suite(session: nox.Session) -> None:
     session.run("stackinv", "run", "--report", "-m", "pytest", *options, *session.posargs)
 
 
+@nox.session
+def scipy_suite(session: nox.Session) -> None:
+    """Run SciPy's own tests of inv and solve with both replaced."""
+    session.install(".", "pytest", "pytest-xdist", "hypothesis", "scipy>=1.17")
+    session.chdir("tests")  # for the plugin
+    options = ["-c", os.devnull, "-p", "no:cacheprovider", "-p", "small_ones_too", "-q", "-n", "auto"]
+    options += ["-k", "TestInv or TestSolve or (TestBatch and (test_matmat or test_solve))"]
+    options += ["--pyargs", "scipy.linalg.tests.test_basic", "scipy.linalg.tests.test_batch"]
+    session.run("stackinv", "run", "--scipy", "--report", "-m", "pytest", *options, *session.posargs)
+
+
 @nox.session(python="3.11", default=False)
 def downstream(session: nox.Session) -> None:
     """Run tests of statsmodels and scikit-learn, with inv replaced and without, and compare."""

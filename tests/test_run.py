@@ -536,6 +536,131 @@ def test_report_without_room_for_it_does_no_harm(call):
     assert process.stderr == "stackinv: no matrix was inverted\n"
 
 
+SCIPY = """
+import sys
+import numpy as np
+import scipy.linalg
+assert "stackinv" not in sys.modules
+a = np.random.default_rng(0).random((200, 3, 3)) + 9 * np.eye(3)
+a[::2] += a[::2].swapaxes(-1, -2)  # of two kinds
+"""
+
+
+def patches_scipy():
+    scipy = pytest.importorskip("scipy")
+    return tuple(map(int, scipy.__version__.split(".")[:2])) >= (1, 17)
+
+
+@pytest.mark.skipif(not patches_scipy(), reason="SciPy before 1.17 is left alone")
+def test_scipy_is_patched_in_all_processes_and_counted_once(tmp_path, call):
+    work = """
+import inspect, os, subprocess
+def kind():
+    try:
+        scipy.linalg.inv(np.zeros((50, 2, 2)))
+    except np.linalg.LinAlgError as error:
+        return type(error).__name__
+signature = str(inspect.signature(scipy.linalg.inv))
+print(kind(), str(inspect.signature(scipy.linalg.inv)) == signature)
+if len(sys.argv) == 1:
+    scipy.linalg.inv(a)
+    scipy.linalg.solve(a, np.ones(3))
+    np.linalg.inv(a)
+    scipy.linalg.inv(np.eye(2))  # left to SciPy
+    child = subprocess.run([sys.executable, __file__, "child"], capture_output=True, text=True)
+    print(child.stdout, end="", flush=True)
+    if os.fork() == 0:
+        print(kind(), True, flush=True)
+        os._exit(0)
+    os.wait()
+"""
+    (tmp_path / "script.py").write_text(SCIPY + work)
+    process = call(*RUN, "--scipy", "--report", "script.py", PYTHONWARNINGS="ignore::DeprecationWarning")
+    assert process.stdout == "SingularMatrixError True\n" * 3, process.stderr
+    head, table = table_of(process.stderr.splitlines()[:5])
+    assert head == "stackinv: matrices inverted in 3 processes"
+    assert table == {"2": (3, 150), "3": (2, 400), "all": (5, 550)}
+    head, table = table_of(process.stderr.splitlines()[5:])
+    assert (head, table["3"]) == ("stackinv: systems solved in 1 process", (1, 200))
+    (tmp_path / "script.py").write_text(SCIPY + work)
+    assert call(*RUN, "script.py").stdout == "LinAlgError True\n" * 3
+
+
+@pytest.mark.skipif(not patches_scipy(), reason="SciPy before 1.17 is left alone")
+@pytest.mark.parametrize(
+    "first", ["import stackinv", "import scipy.linalg, stackinv", "import numpy; numpy.linalg.inv([[1]])", ""]
+)
+def test_scipy_is_patched_whatever_is_imported_first(first, call):
+    code = f"""
+{first}
+import scipy.linalg
+from scipy.linalg import solve
+import numpy as np
+def kind():
+    try:
+        solve(np.zeros((200, 2, 2)), np.ones(2))
+    except np.linalg.LinAlgError as error:
+        return type(error).__name__
+print(kind(), end=" ")
+import stackinv
+stackinv.unpatch_scipy()
+print(kind(), stackinv.is_patched("scipy.linalg.solve"), stackinv.is_patched())
+"""
+    process = call(*RUN, "--scipy", "-c", code)
+    assert outcome(process) == (0, "SingularMatrixError LinAlgError False True\n", "")
+
+
+@pytest.mark.skipif(not patches_scipy(), reason="SciPy before 1.17 is left alone")
+def test_two_threads_that_call_scipy_first_at_once(call):
+    code = """
+import threading
+names = []
+barrier = threading.Barrier(8)
+def first(k):
+    barrier.wait()
+    try:
+        (np.linalg.inv if k % 2 else scipy.linalg.inv)(np.zeros((50, 2, 2)))
+    except np.linalg.LinAlgError as error:
+        names.append(type(error).__name__)
+threads = [threading.Thread(target=first, args=[k]) for k in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(*names)
+"""
+    process = call(*RUN, "--scipy", "--report", "-c", SCIPY + code)
+    assert process.stdout.split() == ["SingularMatrixError"] * 8, process.stderr
+    assert rows(process)[1]["2"] == (8, 400)
+
+
+def test_a_scipy_that_cannot_be_patched_is_told(tmp_path, call):
+    for where in ("scipy", "scipy/linalg"):
+        (tmp_path / where).mkdir()
+        (tmp_path / where / "__init__.py").write_text("__version__ = '1.16.0'\ndef inv(a): return 1\nsolve = inv\n")
+    code = "import numpy as np, scipy.linalg; print(scipy.linalg.inv(2), np.linalg.inv([[2.0]]))"
+    process = call(*RUN, "--scipy", "-c", code, PYTHONPATH=str(tmp_path))
+    assert (process.returncode, process.stdout) == (0, "1 [[0.5]]\n")
+    assert re.fullmatch(
+        r"stackinv: scipy.linalg.inv is SciPy's own in process \d+: RuntimeError: stackinv needs SciPy 1.17 or newer\n",
+        process.stderr,
+    )
+    code = "import stackinv\ntry: stackinv.patch_scipy()\nexcept RuntimeError as error: print(error)"
+    assert call(*PYTHON, "-c", code, PYTHONPATH=str(tmp_path)).stdout == (
+        "patch_scipy needs SciPy 1.17 or newer, where inv and solve calculate stacks, not 1.16.0\n"
+    )
+
+
+@pytest.mark.skipif(not patches_scipy(), reason="SciPy before 1.17 is left alone")
+def test_without_stackinv_scipy_says_so_once(call):
+    code = WITHOUT.replace("import numpy as np", SCIPY)
+    code += 2 * "print(scipy.linalg.inv([[2.0]]), scipy.linalg.solve([[2.0]], [1.0]))\n"
+    process = call(*RUN, "--scipy", "-c", code)
+    assert (process.returncode, process.stdout) == (0, "[[0.5]] [0.5]\n" * 2)
+    assert re.fullmatch(
+        r"stackinv: scipy.linalg.inv is SciPy's own in process \d+: ModuleNotFoundError: No module named 'stackinv'\n",
+        process.stderr,
+    )
+
+
 @pytest.mark.parametrize("code", ["print(1)", "import numpy as np; print(1)", "import stackinv; print(1)"])
 def test_report_of_nothing(code, tmp_path, call):
     process = call(*RUN, "--report", "-c", code, TMPDIR=str(tmp_path))
