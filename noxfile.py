@@ -116,7 +116,7 @@ def wild(session: nox.Session) -> None:
 def torch(session: nox.Session) -> None:
     """Run the tests of and beside PyTorch, which is too large for the test extra."""
     session.install(".[test,torch]", "jax")
-    tests = [f"tests/test_{name}.py" for name in ("torch", "neighbours", "foreign", "documentation")]
+    tests = [f"tests/test_{name}.py" for name in ("torch", "jax", "neighbours", "foreign", "documentation")]
     session.run("pytest", *tests, *session.posargs)
 
 

@@ -84,7 +84,9 @@ def compile_kernel(folder: Path, build: Path) -> None:
     libraries = sorted((build / "src" / "stackinv" / "native").rglob("*.a"))
     group = ["-Wl,--start-group", *libraries, "-Wl,--end-group", "-lm", "-lpthread"]
     include = [f"-I{native}", f"-I{native / 'kernels'}"]
-    subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", *include, HERE / "kernel.c", *group, "-o", folder / "kernel"], check=True)
+    subprocess.run(
+        ["cc", "-O2", "-D_GNU_SOURCE", *include, HERE / "kernel.c", *group, "-o", folder / "kernel"], check=True
+    )
 
 
 def main() -> None:

@@ -374,6 +374,8 @@ def test_the_header_is_c_and_cpp(tmp_path):
         pytest.skip("no C compiler")
     for compiler in compilers:
         source = tmp_path / ("header.c" if compiler == "cc" else "header.cpp")
-        source.write_text("#include <Python.h>\n#include <stackinv/stackinv.h>\nint main(void) { return !stackinv_import(); }\n")
+        source.write_text(
+            "#include <Python.h>\n#include <stackinv/stackinv.h>\nint main(void) { return !stackinv_import(); }\n"
+        )
         include = [f"-I{sysconfig.get_path('include')}", f"-I{stackinv.get_include()}"]
         subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", "-fsyntax-only", *include, source], check=True)

@@ -70,11 +70,11 @@ def test_derivatives(ours, dtype):
     test_util.check_grads(lambda a: ours.slogdet(a).sign, (a,), order=1)
 
     def of(library):
-        return lambda a, b: jnp.sum(jnp.abs(library.solve(a, b)) ** 2 + jnp.abs(library.inv(a)) + library.slogdet(a)[1].sum())
+        return lambda a, b: jnp.sum(
+            jnp.abs(library.solve(a, b)) ** 2 + jnp.abs(library.inv(a)) + library.slogdet(a)[1].sum()
+        )
 
-    for mine, theirs in zip(
-        jax.grad(of(ours), (0, 1))(a, b), jax.grad(of(jnp.linalg), (0, 1))(a, b), strict=True
-    ):
+    for mine, theirs in zip(jax.grad(of(ours), (0, 1))(a, b), jax.grad(of(jnp.linalg), (0, 1))(a, b), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-10)
 
 
@@ -88,12 +88,12 @@ def test_transformations(ours):
     np.testing.assert_array_equal(
         jax.vmap(ours.solve, in_axes=(None, 0))(a[0], b), stackinv.solve(np.asarray(a[0]), np.asarray(b))
     )
-    np.testing.assert_array_equal(jax.jit(jax.vmap(lambda a: ours.slogdet(a)[1]))(a), stackinv.slogdet(np.asarray(a))[1])
+    np.testing.assert_array_equal(
+        jax.jit(jax.vmap(lambda a: ours.slogdet(a)[1]))(a), stackinv.slogdet(np.asarray(a))[1]
+    )
     per_matrix = jax.jit(jax.vmap(jax.grad(lambda a: ours.inv(a).sum())))(a)
     np.testing.assert_allclose(per_matrix, jax.grad(lambda a: jnp.linalg.inv(a).sum())(a), rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(
-        jax.jacfwd(ours.inv)(a[0]), jax.jacrev(ours.inv)(a[0]), rtol=1e-12, atol=1e-14
-    )
+    np.testing.assert_allclose(jax.jacfwd(ours.inv)(a[0]), jax.jacrev(ours.inv)(a[0]), rtol=1e-12, atol=1e-14)
 
 
 def test_singular_matrices_are_nan(ours):
@@ -120,7 +120,7 @@ def test_wrong_arguments(ours):
         ours.solve(jnp.eye(3), jnp.ones(2))
     with pytest.raises(ValueError, match="assume_a must be one of"):
         ours.slogdet(jnp.eye(3), assume_a="round")
-    with pytest.raises(ValueError, match="[Ii]ncompatible shapes|broadcast"):
+    with pytest.raises(ValueError, match=r"[Ii]ncompatible shapes|broadcast"):
         ours.solve(jnp.ones((2, 3, 3)), jnp.ones((4, 3, 1)))
 
 

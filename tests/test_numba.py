@@ -67,7 +67,9 @@ def test_systems_are_broadcast():
     assert_equal(solve(a, b[0, 0]), stackinv.solve(a, b[0, 0]))
     assert_equal(solve(a, b[0, 0, :, 0]), stackinv.solve(a, b[0, 0, :, 0]))
     assert_equal(solve(a[0], b[0, 0, :, 0]), stackinv.solve(a[0], b[0, 0, :, 0]))
-    assert_equal(solve(a[0].astype("f4"), b[0, 0].astype("c8")), stackinv.solve(a[0].astype("f4"), b[0, 0].astype("c8")))
+    assert_equal(
+        solve(a[0].astype("f4"), b[0, 0].astype("c8")), stackinv.solve(a[0].astype("f4"), b[0, 0].astype("c8"))
+    )
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)

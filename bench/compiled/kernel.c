@@ -30,7 +30,8 @@ int main(int argc, char **argv)
         ((double *)x)[i] = 0;
     }
     for (int round = 0; round < ROUNDS; round++) {
-        struct tile t = {.m = m, .inverse = true, .a_row = sizeof(double) * m, .a_column = sizeof(double), .work = aligned};
+        struct tile t = {
+            .m = m, .inverse = true, .a_row = sizeof(double) * m, .a_column = sizeof(double), .work = aligned};
         t.out_row = t.a_row;
         t.out_column = t.a_column;
         const double start = now();

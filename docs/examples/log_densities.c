@@ -11,9 +11,18 @@ static ptrdiff_t calculate(ptrdiff_t n, ptrdiff_t m, double *points, double *cov
 {
     double *whitened = malloc(n * m * sizeof *whitened), *sign = malloc(n * sizeof *sign);
     /* Columns of length one. What is zero is not asked for, and lies without gaps. */
-    stackinv_stack s = {.type = STACKINV_FLOAT64, .structure = STACKINV_POSITIVE_DEFINITE, .threads = 2, .ndim = 1,
-                        .shape = &n, .order = m, .columns = 1, .a = {covariances}, .b = {points}, .solution = {whitened},
-                        .sign = {sign}, .logabsdet = {densities}};
+    stackinv_stack s = {.type = STACKINV_FLOAT64,
+                        .structure = STACKINV_POSITIVE_DEFINITE,
+                        .threads = 2,
+                        .ndim = 1,
+                        .shape = &n,
+                        .order = m,
+                        .columns = 1,
+                        .a = {covariances},
+                        .b = {points},
+                        .solution = {whitened},
+                        .sign = {sign},
+                        .logabsdet = {densities}};
     const ptrdiff_t singular = whitened && sign ? stackinv->calculate(&s) : STACKINV_NO_MEMORY;
     for (ptrdiff_t i = 0; i < n && singular == 0; i++) {
         double distance = m * log(2 * acos(-1));
@@ -34,10 +43,8 @@ static PyObject *log_densities(PyObject *module, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "y*y*w*", &points, &covariances, &densities))
         return NULL;
     const ptrdiff_t n = densities.len / (ptrdiff_t)sizeof(double), m = n ? points.len / densities.len : 0;
-    Py_BEGIN_ALLOW_THREADS
-    result = calculate(n, m, points.buf, covariances.buf, densities.buf);
-    Py_END_ALLOW_THREADS
-    PyBuffer_Release(&points);
+    Py_BEGIN_ALLOW_THREADS result = calculate(n, m, points.buf, covariances.buf, densities.buf);
+    Py_END_ALLOW_THREADS PyBuffer_Release(&points);
     PyBuffer_Release(&covariances);
     PyBuffer_Release(&densities);
     if (result < 0)
@@ -47,7 +54,8 @@ static PyObject *log_densities(PyObject *module, PyObject *arguments)
 
 static PyMethodDef functions[] = {
     {"log_densities", log_densities, METH_VARARGS, "How many covariances are not positive definite."}, {0}};
-static PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "log_densities", .m_size = -1, .m_methods = functions};
+static PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "log_densities", .m_size = -1,
+                                 .m_methods = functions};
 
 PyMODINIT_FUNC PyInit_log_densities(void)
 {

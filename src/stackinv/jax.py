@@ -54,7 +54,7 @@ def _matrices(a: Any) -> jax.Array:
 
 
 def _as_read(a: jax.Array, assume_a: str) -> tuple[jax.Array, str]:
-    """The matrices as they are by their structure, so that derivatives are of no other numbers than are read; its name."""
+    """The matrices as they are by their structure, so that derivatives are of what is read alone; its name."""
     structure = assume_a if assume_a in STRUCTURES else structure_of(assume_a)
     if structure in ("sym", "her", "pos"):
         below = jnp.tril(a, -1)
@@ -76,10 +76,12 @@ def _inv(a: jax.Array, structure: str) -> jax.Array:
     return result
 
 
-@_inv.defjvp
 def _inv_jvp(structure: str, primals: Any, tangents: Any) -> Any:
     x = _inv(*primals, structure)
     return x, -x @ tangents[0] @ x
+
+
+_inv.defjvp(_inv_jvp)
 
 
 def inv(a: jax.typing.ArrayLike, *, assume_a: AssumeA = "gen") -> jax.Array:
@@ -90,13 +92,14 @@ def inv(a: jax.typing.ArrayLike, *, assume_a: AssumeA = "gen") -> jax.Array:
     a : array_like, shape (..., M, M)
         The matrix or matrices. Integers are taken for JAX's usual floating-point numbers.
     assume_a : {"gen", "pos", "sym", "her", "upper triangular", "lower triangular", "diagonal"}, optional
-        What is known of the matrices, and not checked, as for `stackinv.inv`. Derivatives are with respect to the numbers that
-        are read.
+        What is known of the matrices, and not checked, as for `stackinv.inv`. Derivatives are with respect to the
+        numbers that are read.
 
     Returns
     -------
     jax.Array, shape (..., M, M)
-        The inverses, of the type of `a`, as `stackinv.inv` calculates them, to the bit. Those of singular matrices are NaN.
+        The inverses, of the type of `a`, as `stackinv.inv` calculates them, to the bit. Those of singular matrices are
+        NaN.
 
     Raises
     ------
@@ -184,7 +187,9 @@ def solve(a: jax.typing.ArrayLike, b: jax.typing.ArrayLike, *, assume_a: AssumeA
     if vector:
         right = right[:, None]
     if right.ndim < 2 or right.shape[-2] != matrices.shape[-1]:
-        raise ValueError(f"b must have shape ({matrices.shape[-1]},) or (..., {matrices.shape[-1]}, K), not {jnp.shape(b)}")
+        raise ValueError(
+            f"b must have shape ({matrices.shape[-1]},) or (..., {matrices.shape[-1]}, K), not {jnp.shape(b)}"
+        )
     dtype = jnp.promote_types(matrices.dtype, right.dtype)
     stack = jnp.broadcast_shapes(matrices.shape[:-2], right.shape[:-2])
     matrices, structure = _as_read(matrices.astype(dtype), assume_a)
@@ -202,7 +207,6 @@ def _slogdet(a: jax.Array, structure: str) -> tuple[jax.Array, jax.Array]:
     return sign, logarithm
 
 
-@_slogdet.defjvp
 def _slogdet_jvp(structure: str, primals: Any, tangents: Any) -> Any:
     sign, logarithm = _slogdet(*primals, structure)
     # trace(X dA)
@@ -210,6 +214,9 @@ def _slogdet_jvp(structure: str, primals: Any, tangents: Any) -> Any:
     if not jnp.iscomplexobj(change):
         return (sign, logarithm), (jnp.zeros_like(sign), change)
     return (sign, logarithm), (1j * change.imag.astype(sign.dtype) * sign, change.real)
+
+
+_slogdet.defjvp(_slogdet_jvp)
 
 
 def slogdet(a: jax.typing.ArrayLike, *, assume_a: AssumeA = "gen") -> SlogdetResult:

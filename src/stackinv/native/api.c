@@ -113,8 +113,10 @@ static int solve_one(int type, int structure, int m, int k, const void *a, ptrdi
         return STACKINV_WRONG_STRIDES;
     if (m == 0 || k == 0)
         return 0;
-    char *const at[STACKINV_ARRAYS] = {
-        [STACKINV_A] = (char *)a, [STACKINV_INFO] = (char *)&info, [STACKINV_RIGHT] = (char *)b, [STACKINV_SOLUTION] = x};
+    char *const at[STACKINV_ARRAYS] = {[STACKINV_A] = (char *)a,
+                                       [STACKINV_INFO] = (char *)&info,
+                                       [STACKINV_RIGHT] = (char *)b,
+                                       [STACKINV_SOLUTION] = x};
     struct stack s;
     stackinv_describe(&s, calculation(type), (enum structure)structure, m, rows(type, lda), rows(type, lda), at);
     stackinv_add_systems(&s, k, rows(type, ldb), rows(type, ldx));
@@ -194,10 +196,15 @@ static struct form form_of(const stackinv_stack *p, enum array array)
 
 static const stackinv_array *array_of(const stackinv_stack *p, enum array array)
 {
-    const stackinv_array *const arrays[STACKINV_ARRAYS] = {
-        [STACKINV_A] = &p->a,           [STACKINV_INVERSE] = &p->inverse, [STACKINV_INFO] = &p->info,
-        [STACKINV_RCOND] = &p->rcond,   [STACKINV_SIGN] = &p->sign,       [STACKINV_LOGARITHM] = &p->logabsdet,
-        [STACKINV_DETERMINANT] = &p->det, [STACKINV_RIGHT] = &p->b,       [STACKINV_SOLUTION] = &p->solution};
+    const stackinv_array *const arrays[STACKINV_ARRAYS] = {[STACKINV_A] = &p->a,
+                                                           [STACKINV_INVERSE] = &p->inverse,
+                                                           [STACKINV_INFO] = &p->info,
+                                                           [STACKINV_RCOND] = &p->rcond,
+                                                           [STACKINV_SIGN] = &p->sign,
+                                                           [STACKINV_LOGARITHM] = &p->logabsdet,
+                                                           [STACKINV_DETERMINANT] = &p->det,
+                                                           [STACKINV_RIGHT] = &p->b,
+                                                           [STACKINV_SOLUTION] = &p->solution};
     return arrays[array];
 }
 

@@ -166,8 +166,8 @@ static void fill_lanes_gathered(struct tile *t, const struct gathered *g, ptrdif
 }
 
 /* A tile is inverted: note what came of its matrices, of which the inverses lie as `results` says; how many are singular. */
-static ptrdiff_t note_tile(const struct stack *s, const struct stack *results, const struct tile *t, ptrdiff_t i,
-                           int n, bool any_singular)
+static ptrdiff_t note_tile(const struct stack *s, const struct stack *results, const struct tile *t, ptrdiff_t i, int n,
+                           bool any_singular)
 {
     ptrdiff_t singular = 0;
     if (t->symmetry && t->inverse)

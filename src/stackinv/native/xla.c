@@ -83,7 +83,8 @@ struct xla_error *stackinv_xla(struct xla_call *call)
         return fail(call, "stackinv takes arrays of at most 64 axes", 3);
     for (int d = 0; d < s.ndim; d++)
         n *= shape[d] = (ptrdiff_t)a->dims[d];
-    const bool is_complex = s.type >= STACKINV_COMPLEX64, is_single = s.type == STACKINV_FLOAT32 || s.type == STACKINV_COMPLEX64;
+    const bool is_complex = s.type >= STACKINV_COMPLEX64,
+               is_single = s.type == STACKINV_FLOAT32 || s.type == STACKINV_COMPLEX64;
     double *wide = NULL;
     if (n_results == 2) {
         s.sign.data = results[0]->data;

@@ -51,8 +51,9 @@ enum stackinv_error {
 
 /* An array of a stack. */
 typedef struct {
-    void *data;               /* its first number, or NULL if there is none */
-    const ptrdiff_t *strides; /* in bytes, one for each axis, as NumPy's; NULL: no gaps, the last axis in consecutive numbers */
+    void *data; /* its first number, or NULL if there is none */
+    const ptrdiff_t
+        *strides; /* in bytes, one for each axis, as NumPy's; NULL: no gaps, the last axis in consecutive numbers */
 } stackinv_array;
 
 /* A stack of shape (..., M, M) and what is asked of it. All that is zero has its usual meaning. Complex numbers are a real and
@@ -69,12 +70,13 @@ typedef struct {
     stackinv_array inverse;  /* the same, or none */
     stackinv_array b;        /* (..., M, K) */
     stackinv_array solution; /* the same; not with the inverse */
-    stackinv_array info;     /* (...) of int: 0, or as LAPACK's i > 0, from 1 on, for a singular matrix, whose results are NaN */
-    stackinv_array rcond;    /* (...) of double: reciprocal condition numbers in the 1-norm; only with the inverse */
-    stackinv_array sign;     /* (...) of double, of complex matrices two of them: the determinant over its modulus, or 0, */
+    stackinv_array
+        info; /* (...) of int: 0, or as LAPACK's i > 0, from 1 on, for a singular matrix, whose results are NaN */
+    stackinv_array rcond; /* (...) of double: reciprocal condition numbers in the 1-norm; only with the inverse */
+    stackinv_array sign; /* (...) of double, of complex matrices two of them: the determinant over its modulus, or 0, */
     stackinv_array logabsdet; /* and (...) of double: the natural logarithm of that, or -infinity; */
-    stackinv_array det;      /* or the determinant, as the sign */
-    void *workspace;         /* of workspace_bytes, or NULL: memory that the library takes */
+    stackinv_array det;       /* or the determinant, as the sign */
+    void *workspace;          /* of workspace_bytes, or NULL: memory that the library takes */
     size_t workspace_bytes;
 } stackinv_stack;
 
@@ -95,8 +97,8 @@ typedef struct {
     /* The solution x of a x = b, both of k columns: ldb and ldx are 1 for a vector. */
     int (*ssolve)(int structure, int m, int k, const float *a, ptrdiff_t lda, const float *b, ptrdiff_t ldb, float *x,
                   ptrdiff_t ldx);
-    int (*dsolve)(int structure, int m, int k, const double *a, ptrdiff_t lda, const double *b, ptrdiff_t ldb, double *x,
-                  ptrdiff_t ldx);
+    int (*dsolve)(int structure, int m, int k, const double *a, ptrdiff_t lda, const double *b, ptrdiff_t ldb,
+                  double *x, ptrdiff_t ldx);
     int (*csolve)(int structure, int m, int k, const void *a, ptrdiff_t lda, const void *b, ptrdiff_t ldb, void *x,
                   ptrdiff_t ldx);
     int (*zsolve)(int structure, int m, int k, const void *a, ptrdiff_t lda, const void *b, ptrdiff_t ldb, void *x,
@@ -123,7 +125,8 @@ static inline const stackinv_functions *stackinv_import(void)
 {
     const stackinv_functions *functions = (const stackinv_functions *)PyCapsule_Import(STACKINV_CAPSULE, 0);
     if (functions && functions->version < STACKINV_API_VERSION) {
-        PyErr_Format(PyExc_ImportError, "stackinv has version %d of its C interface, and version %d is expected: upgrade it",
+        PyErr_Format(PyExc_ImportError,
+                     "stackinv has version %d of its C interface, and version %d is expected: upgrade it",
                      functions->version, STACKINV_API_VERSION);
         return NULL;
     }
