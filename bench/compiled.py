@@ -2,9 +2,9 @@
 
 python bench/compiled.py [--json FILE] [--kernels BUILD]
 
-Each contender has a process of its own; rounds alternate, and medians of them count. It needs a C compiler, Cython and numba. With
-``--kernels``, a folder that ``meson setup BUILD -Donly_kernels=true`` and ``meson compile -C BUILD`` made, also what the kernel
-itself takes for one matrix.
+Each contender has a process of its own; rounds alternate, and medians of them count. It needs a C compiler, Cython and
+numba. With ``--kernels``, a folder that ``meson setup BUILD -Donly_kernels=true`` and ``meson compile -C BUILD`` made,
+also what the kernel itself takes for one matrix.
 """
 
 import argparse

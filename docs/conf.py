@@ -33,10 +33,10 @@ default_role = "py:obj"  # `inv_ex` in a docstring is a link
 nitpicky = True  # and has to lead somewhere,
 nitpick_ignore_regex = [
     ("py:obj", "[a-z_]+|A|B"),
-    ("py:.*", r"torch\..*"),
+    ("py:.*", r"(jax|torch)\..*"),
 ]  # if it is no argument's name, nor PyTorch's
 autosummary_generate = True
-autodoc_mock_imports = ["torch"]  # which is too large to be installed for its names
+autodoc_mock_imports = ["jax", "torch"]  # which are too large to be installed for their names
 autodoc_typehints = "none"  # numpydoc's sections say more
 numpydoc_show_class_members = False
 numpydoc_validation_checks = {

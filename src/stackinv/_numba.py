@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`inv`, `solve` and `slogdet` in functions that numba compiles: numba imports this at its first compilation.
 
-They call `calculate` of stackinv/stackinv.h, in whose structure the compiled code puts where arrays are and how they lie. No Python is in
-the way, so that it may be in a `prange` and without the lock.
+They call `calculate` of stackinv/stackinv.h, in whose structure the compiled code puts where arrays are and how they lie.
+No Python is in the way, so that it may be in a `prange` and without the lock.
 """
 
 # mypy: ignore-errors
@@ -95,7 +95,7 @@ def _calculate(typing_context, structure, threads, a, inverse, b, solution, sign
 @register_jitable
 def _raise(singular):
     if singular > 0:
-        raise SingularMatrixError()
+        raise SingularMatrixError
     if singular < 0:
         raise MemoryError("Unable to allocate a workspace")
 
@@ -190,7 +190,7 @@ def _solve(a, b, assume_a="gen", workers=None):
 
         def solve(a, b, assume_a="gen", workers=None):
             check(a, b.shape[0])
-            right = np.broadcast_to(np.expand_dims(of_b(b), 1), a.shape[:-1] + (1,))
+            right = np.broadcast_to(np.expand_dims(of_b(b), 1), a.shape[:-1] + (1,))  # noqa: RUF005  # for numba
             return calculate(of_a(a), right, workers)[..., 0]
 
     elif a.ndim == b.ndim == 2:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Inverses, solutions and determinants of JAX's arrays on the CPU: ``import stackinv.jax``.
 
-In compiled functions as well as outside, under `jax.jit`, `jax.vmap`, `jax.grad` and `jax.jvp`. XLA calls the kernels itself, without
-Python and without a copy. As with all functions of JAX, a singular matrix is no error: its results are NaN.
+In compiled functions as well as outside, under `jax.jit`, `jax.vmap`, `jax.grad` and `jax.jvp`. XLA calls the kernels
+itself, without Python and without a copy. As with all functions of JAX, a singular matrix is no error: its results are
+NaN.
 """
 
 import functools
