@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`inv`, `solve` and `slogdet` in functions that numba compiles: numba imports this at its first compilation.
 
-They call `calculate` of stackinv/stackinv.h, in whose structure the compiled code puts where arrays are and how they lie.
+They call `calculate` of stackinv/stackinv.h, with a structure that says where arrays are and how they lie.
 No Python is in the way, so that it may be in a `prange` and without the lock.
 """
 
