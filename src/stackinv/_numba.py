@@ -19,7 +19,7 @@ import stackinv
 from stackinv import _arguments, _native
 
 # By name, for code that numba has cached, too: addresses are others in the next process.
-_CALCULATE = "stackinv_calculate"
+_CALCULATE, _USE_LARGE_PAGES = "stackinv_calculate", "stackinv_use_large_pages"
 
 _INT, _SIZE, _POINTER = ir.IntType(32), ir.IntType(types.intp.bitwidth), ir.IntType(8).as_pointer()
 _ARRAY = ir.LiteralStructType([_POINTER, _POINTER])
@@ -28,6 +28,7 @@ _NAMES = ("a", "inverse", "b", "solution", "info", "rcond", "sign", "logabsdet",
 _STACK = ir.LiteralStructType([_INT] * 4 + [_POINTER, _SIZE, _SIZE] + [_ARRAY] * len(_NAMES) + [_POINTER, _SIZE])
 _TYPES = [np.dtype(name) for name in ("float32", "float64", "complex64", "complex128")]
 _ALL_THREADS = -1
+_LEAST_LARGE = 1 << 18  # numbers of an array that it pays to ask for
 
 
 class SingularMatrixError(stackinv.SingularMatrixError):
@@ -42,7 +43,9 @@ class SingularMatrixError(stackinv.SingularMatrixError):
 
 def init():
     """What numba calls once it has imported this."""
-    llvmlite.binding.add_symbol(_CALCULATE, get_cython_function_address("stackinv.cython_api", "calculate"))
+    for name in (_CALCULATE, _USE_LARGE_PAGES):
+        address = get_cython_function_address("stackinv.cython_api", name.removeprefix("stackinv_"))
+        llvmlite.binding.add_symbol(name, address)
 
 
 @intrinsic
@@ -90,6 +93,29 @@ def _calculate(typing_context, structure, threads, a, inverse, b, solution, sign
         return builder.call(function, [address(stack)])
 
     return types.intp(types.int32, types.int32, a, inverse, b, solution, sign, logabsdet), generate
+
+
+@intrinsic
+def _use_large_pages(typing_context, array):
+    """For a new array."""
+
+    def generate(context, builder, signature, values):
+        its = context.make_array(array)(context, builder, values[0])
+        size = builder.mul(its.nitems, its.itemsize)
+        kind = ir.FunctionType(ir.VoidType(), [_POINTER, _SIZE])
+        function = cgutils.get_or_insert_function(builder.module, kind, _USE_LARGE_PAGES)
+        builder.call(function, [builder.bitcast(its.data, _POINTER), size])
+        return context.get_dummy_value()
+
+    return types.void(array), generate
+
+
+@register_jitable
+def _new(shape, dtype):
+    x = np.empty(shape, dtype)
+    if x.size > _LEAST_LARGE:
+        _use_large_pages(x)
+    return x
 
 
 @register_jitable
@@ -161,7 +187,7 @@ def _inv(a, assume_a="gen", workers=None):
 
     def inv(a, assume_a="gen", workers=None):
         _check_square(a)
-        x = np.empty(a.shape, dtype)
+        x = _new(a.shape, dtype)
         _raise(_calculate(np.int32(structure), threads(workers), converted(a), x, None, None, None, None))
         return x
 
@@ -176,7 +202,7 @@ def _solve(a, b, assume_a="gen", workers=None):
 
     @register_jitable
     def calculate(a, b, workers):
-        x = np.empty(b.shape, dtype)
+        x = _new(b.shape, dtype)
         _raise(_calculate(np.int32(structure), threads(workers), a, None, b, x, None, None))
         return x
 

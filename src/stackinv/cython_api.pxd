@@ -92,3 +92,4 @@ cdef int zslogdet(
 cdef Py_ssize_t calculate(const stack *s) noexcept nogil
 cdef Py_ssize_t workspace_bytes(const stack *s) noexcept nogil
 cdef const char *describe_error(Py_ssize_t error) noexcept nogil
+cdef void use_large_pages(void *memory, size_t bytes) noexcept nogil

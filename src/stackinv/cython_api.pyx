@@ -52,6 +52,7 @@ cdef extern from "stackinv/stackinv.h":
         Py_ssize_t (*calculate)(const stackinv_stack *) noexcept nogil
         Py_ssize_t (*workspace_bytes)(const stackinv_stack *) noexcept nogil
         const char *(*describe_error)(Py_ssize_t error) noexcept nogil
+        void (*use_large_pages)(void *memory, size_t bytes) noexcept nogil
     const stackinv_functions *stackinv_import() except NULL
 
 cdef const stackinv_functions *functions = stackinv_import()
@@ -143,3 +144,7 @@ cdef Py_ssize_t workspace_bytes(const stack *s) noexcept nogil:
 
 cdef const char *describe_error(Py_ssize_t error) noexcept nogil:
     return functions.describe_error(error)
+
+
+cdef void use_large_pages(void *memory, size_t bytes) noexcept nogil:
+    functions.use_large_pages(memory, bytes)

@@ -36,6 +36,8 @@ class SingularMatrixError(stackinv.SingularMatrixError, torch.linalg.LinAlgError
         For matrices that should be positive definite, as for `stackinv.SingularMatrixError`.
     of : str, optional
         What `total` is the number of matrices of.
+    text : str, optional
+        What is printed.
 
     Examples
     --------

@@ -5,6 +5,7 @@
 
        check FIRST_M LAST_M STEP THREADS [fences] */
 #include "call.h"
+#include "tuning.h"
 
 #include <complex.h>
 #include <math.h>
@@ -312,6 +313,19 @@ static void check_all(const struct build *build, int first, int last, int step, 
     fflush(stdout);
 }
 
+/* What is calculated in the thread's stack fits there, with all kernels that were compiled. */
+static void check_stack(const struct build *build)
+{
+    for (int type = 0; type < STACKINV_TYPES; type++)
+        for (int method = 0; method < STACKINV_METHODS; method++)
+            for (int m = 1; m <= ALWAYS_FEW_M; m++)
+                if (build->kernels[type]->work_size[method](m) > MOST_FEW_BYTES) {
+                    printf("FAILED: %s, type %d, method %d: a tile of M = %d is too large for the stack\n", build->name,
+                           type, method, m);
+                    failures++;
+                }
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 5) {
@@ -323,6 +337,7 @@ int main(int argc, char **argv)
     stackinv_prepare();
     for (int k = 0; k < stackinv_build_count; k++) {
         printf("%s: ", stackinv_builds[k].name);
+        check_stack(&stackinv_builds[k]);
         if (stackinv_builds[k].runs_here()) {
             stackinv_use_build(&stackinv_builds[k]);
             check_all(&stackinv_builds[k], first, last, step, threads);

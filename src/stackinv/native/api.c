@@ -2,6 +2,8 @@
 /* What other compiled code calls: ../include/stackinv/stackinv.h, in terms of loop.h. */
 #include "api.h"
 #include "stack.h"
+#include "tile.h"
+#include "tuning.h"
 
 #include <limits.h>
 #include <math.h>
@@ -52,7 +54,12 @@ static struct layout rows(int type, ptrdiff_t ld)
     return (struct layout){is_single_type(type), ld * size, size};
 }
 
-static int check_one(int structure, int m, ptrdiff_t lda)
+static struct layout turned_layout(struct layout layout)
+{
+    return (struct layout){layout.single, layout.column, layout.row};
+}
+
+static inline int check_one(int structure, int m, ptrdiff_t lda)
 {
     if (structure < STACKINV_GENERAL || structure > STACKINV_DIAGONAL)
         return STACKINV_WRONG_STRUCTURE;
@@ -73,19 +80,114 @@ static ptrdiff_t run(const struct stack *s, struct choice choice, int threads, v
     return stackinv_end(call);
 }
 
-/* The same of one matrix; LAPACK's info. */
-static int run_one(const struct stack *s, const int *info)
+/* A matrix, and what is asked of it: what is NULL is not. */
+struct one {
+    int type, structure, m, columns;
+    const char *a, *right;
+    char *inverse, *solution;
+    struct tile_layouts layouts;
+    double *rcond, *sign, *logabsdet;
+};
+
+static void describe_one(struct stack *s, const struct one *o, int *info)
 {
-    ptrdiff_t singular = stackinv_invert_few(s);
-    if (singular < 0)
-        singular = run(s, stackinv_choose(s, false), 1, NULL);
-    return singular < 0 ? (int)singular : *info;
+    char *const at[STACKINV_ARRAYS] = {[STACKINV_A] = (char *)o->a,         [STACKINV_INVERSE] = o->inverse,
+                                       [STACKINV_INFO] = (char *)info,      [STACKINV_RCOND] = (char *)o->rcond,
+                                       [STACKINV_SIGN] = (char *)o->sign,   [STACKINV_LOGARITHM] = (char *)o->logabsdet,
+                                       [STACKINV_RIGHT] = (char *)o->right, [STACKINV_SOLUTION] = o->solution};
+    stackinv_describe(s, calculation(o->type), (enum structure)o->structure, o->m, o->layouts.a,
+                      o->inverse ? o->layouts.inverse : o->layouts.a, at);
+    if (o->solution)
+        stackinv_add_systems(s, o->columns, o->layouts.right, o->layouts.solution);
 }
 
-static int invert_one(int type, int structure, int m, const void *a, ptrdiff_t lda, void *x, ptrdiff_t ldx,
-                      double *rcond)
+/* By whichever engine; LAPACK's info. */
+static int run_one(struct one o)
 {
     int info = 0;
+    struct stack s;
+    describe_one(&s, &o, &info);
+    ptrdiff_t singular = stackinv_invert_few(&s);
+    if (singular < 0)
+        singular = run(&s, stackinv_choose(&s, false), 1, NULL);
+    return singular < 0 ? (int)singular : info;
+}
+
+/* NaN for what is asked of a singular matrix. */
+static void spoil(struct one o)
+{
+    int info = 0;
+    struct stack s;
+    o.sign = o.logabsdet = NULL;
+    describe_one(&s, &o, &info);
+    const struct place place = locate(&s, 0);
+    if (o.inverse)
+        write_all(&s, o.inverse, NAN);
+    else if (o.solution)
+        write_singular(&s, &place);
+}
+
+/* Whether nothing but a tile is needed, as the loop chooses for it. Symmetric results take another step. */
+static inline bool is_simple(const struct one *o, const struct settings *now)
+{
+    const bool triangular = o->structure == STACKINV_UPPER_TRIANGULAR || o->structure == STACKINV_LOWER_TRIANGULAR;
+    return o->m <= ALWAYS_LANES_M && (now->engine < 0 || now->engine == STACKINV_LANES) &&
+           (o->structure == STACKINV_GENERAL || o->structure == STACKINV_POSITIVE_DEFINITE ||
+            (triangular && !o->logabsdet));
+}
+
+/* A call takes tens of nanoseconds: all of this is compiled into each function, less what it does not ask for. What it passes on
+   is copied, so that the rest stays in registers. */
+static inline __attribute__((always_inline)) int calculate_one(const struct one *o)
+{
+    const struct settings now = stackinv_settings();
+    const struct kernels *kernels = now.build->kernels[calculation(o->type)];
+    const enum method method = stackinv_structures[o->structure].method;
+    if (!is_simple(o, &now) || (o->m > ALWAYS_FEW_M && kernels->work_size[method](o->m) > MOST_FEW_BYTES))
+        return run_one(*o);
+    char memory[MOST_FEW_BYTES + 64], *work = memory + (-(size_t)memory & 63);
+    const bool turned = o->structure == STACKINV_LOWER_TRIANGULAR;
+    struct tile_layouts layouts = o->layouts;
+    if (turned) {
+        layouts.a = turned_layout(layouts.a);
+        layouts.inverse = turned_layout(layouts.inverse);
+    }
+    double rcond[STACKINV_MOST_LANES];
+    struct determinants d;
+    struct tile t;
+    describe_tile(&t, o->m, STACKINV_NOT_SYMMETRIC, turned, o->inverse != NULL, o->columns, &layouts, work);
+    if (o->rcond)
+        t.rcond = rcond;
+    if (o->logabsdet) {
+        t.determinants = &d;
+        d.logarithms = true;
+        d.numbers = false;
+    }
+    for (int lane = 0; lane < kernels->lanes; lane++) {
+        t.a[lane] = o->a;
+        t.out[lane] = o->inverse;
+        if (o->solution) {
+            t.right[lane] = o->right;
+            t.solution[lane] = o->solution;
+        }
+    }
+    const int info = kernels->invert[method](&t) ? t.info[0] : 0;
+    if (info)
+        spoil(*o);
+    if (o->rcond)
+        *o->rcond = info ? 0 : rcond[0];
+    if (o->logabsdet) {
+        o->sign[0] = d.sign[0][0];
+        if (parts_of_type(o->type) == 2)
+            o->sign[1] = d.sign[1][0];
+        *o->logabsdet = d.logarithm[0];
+    }
+    return info;
+}
+
+static inline __attribute__((always_inline)) int invert_one(int type, int structure, int m, const void *a,
+                                                            ptrdiff_t lda, void *x, ptrdiff_t ldx, double *rcond)
+{
     const int wrong = check_one(structure, m, lda < ldx ? lda : ldx);
     if (wrong)
         return wrong;
@@ -94,16 +196,20 @@ static int invert_one(int type, int structure, int m, const void *a, ptrdiff_t l
             *rcond = 1;
         return 0;
     }
-    char *const at[STACKINV_ARRAYS] = {(char *)a, x, (char *)&info, (char *)rcond};
-    struct stack s;
-    stackinv_describe(&s, calculation(type), (enum structure)structure, m, rows(type, lda), rows(type, ldx), at);
-    return run_one(&s, &info);
+    const struct one one = {.type = type,
+                            .structure = structure,
+                            .m = m,
+                            .a = a,
+                            .inverse = x,
+                            .rcond = rcond,
+                            .layouts = {.a = rows(type, lda), .inverse = rows(type, ldx)}};
+    return calculate_one(&one);
 }
 
-static int solve_one(int type, int structure, int m, int k, const void *a, ptrdiff_t lda, const void *b, ptrdiff_t ldb,
-                     void *x, ptrdiff_t ldx)
+static inline __attribute__((always_inline)) int solve_one(int type, int structure, int m, int k, const void *a,
+                                                           ptrdiff_t lda, const void *b, ptrdiff_t ldb, void *x,
+                                                           ptrdiff_t ldx)
 {
-    int info = 0;
     const int wrong = check_one(structure, m, lda);
     if (wrong)
         return wrong;
@@ -113,19 +219,20 @@ static int solve_one(int type, int structure, int m, int k, const void *a, ptrdi
         return STACKINV_WRONG_STRIDES;
     if (m == 0 || k == 0)
         return 0;
-    char *const at[STACKINV_ARRAYS] = {[STACKINV_A] = (char *)a,
-                                       [STACKINV_INFO] = (char *)&info,
-                                       [STACKINV_RIGHT] = (char *)b,
-                                       [STACKINV_SOLUTION] = x};
-    struct stack s;
-    stackinv_describe(&s, calculation(type), (enum structure)structure, m, rows(type, lda), rows(type, lda), at);
-    stackinv_add_systems(&s, k, rows(type, ldb), rows(type, ldx));
-    return run_one(&s, &info);
+    const struct one one = {.type = type,
+                            .structure = structure,
+                            .m = m,
+                            .a = a,
+                            .columns = k,
+                            .right = b,
+                            .solution = x,
+                            .layouts = {.a = rows(type, lda), .right = rows(type, ldb), .solution = rows(type, ldx)}};
+    return calculate_one(&one);
 }
 
-static int slogdet_one(int type, int structure, int m, const void *a, ptrdiff_t lda, double *sign, double *logabsdet)
+static inline __attribute__((always_inline)) int slogdet_one(int type, int structure, int m, const void *a,
+                                                             ptrdiff_t lda, double *sign, double *logabsdet)
 {
-    int info = 0;
     const int wrong = check_one(structure, m, lda);
     if (wrong)
         return wrong;
@@ -136,13 +243,14 @@ static int slogdet_one(int type, int structure, int m, const void *a, ptrdiff_t 
         *logabsdet = 0;
         return 0;
     }
-    char *const at[STACKINV_ARRAYS] = {[STACKINV_A] = (char *)a,
-                                       [STACKINV_INFO] = (char *)&info,
-                                       [STACKINV_SIGN] = (char *)sign,
-                                       [STACKINV_LOGARITHM] = (char *)logabsdet};
-    struct stack s;
-    stackinv_describe(&s, calculation(type), (enum structure)structure, m, rows(type, lda), rows(type, lda), at);
-    return run_one(&s, &info);
+    const struct one one = {.type = type,
+                            .structure = structure,
+                            .m = m,
+                            .a = a,
+                            .sign = sign,
+                            .logabsdet = logabsdet,
+                            .layouts = {.a = rows(type, lda)}};
+    return calculate_one(&one);
 }
 
 #define DEFINE(letter, NUMBER, type)                                                                                   \
@@ -306,6 +414,43 @@ static ptrdiff_t workspace_bytes(const stackinv_stack *p)
     return size && size < PTRDIFF_MAX ? (ptrdiff_t)size + 16 : STACKINV_NO_MEMORY;
 }
 
+static struct layout layout_of_one(const stackinv_stack *p, const stackinv_array *array, ptrdiff_t columns)
+{
+    if (!array->strides)
+        return rows(p->type, columns);
+    return (struct layout){is_single_type(p->type), array->strides[0], array->strides[1]};
+}
+
+/* One matrix of which nothing is asked that the functions for one have not. */
+static ptrdiff_t calculate_alone(const stackinv_stack *p)
+{
+    const struct one one = {.type = p->type,
+                            .structure = p->structure,
+                            .m = (int)p->order,
+                            .columns = p->solution.data ? (int)p->columns : 0,
+                            .a = p->a.data,
+                            .inverse = p->inverse.data,
+                            .right = p->b.data,
+                            .solution = p->solution.data,
+                            .rcond = p->rcond.data,
+                            .sign = p->sign.data,
+                            .logabsdet = p->logabsdet.data,
+                            .layouts = {.a = layout_of_one(p, &p->a, p->order),
+                                        .inverse = layout_of_one(p, &p->inverse, p->order),
+                                        .right = layout_of_one(p, &p->b, p->columns),
+                                        .solution = layout_of_one(p, &p->solution, p->columns)}};
+    const int info = calculate_one(&one);
+    if (p->info.data && info >= 0)
+        *(int *)p->info.data = info;
+    return info > 0 ? 1 : info;
+}
+
+static bool is_alone(const stackinv_stack *p)
+{
+    return p->ndim == 0 && p->order > 0 && p->order <= ALWAYS_LANES_M && !p->det.data && !p->workspace &&
+           !p->sign.data == !p->logabsdet.data && (p->inverse.data || p->sign.data || (p->solution.data && p->columns));
+}
+
 static ptrdiff_t calculate(const stackinv_stack *p)
 {
     struct stack s;
@@ -313,6 +458,8 @@ static ptrdiff_t calculate(const stackinv_stack *p)
     const ptrdiff_t wrong = check(p);
     if (wrong)
         return wrong;
+    if (is_alone(p))
+        return calculate_alone(p);
     if (!describe(&s, p))
         return 0;
     const struct choice choice = stackinv_choose(&s, false);
@@ -369,4 +516,5 @@ const stackinv_functions stackinv_api = {
     calculate,
     workspace_bytes,
     describe_error,
+    stackinv_use_large_pages,
 };

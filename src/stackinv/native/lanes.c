@@ -3,6 +3,7 @@
 #include "engines.h"
 #include "gather.h"
 #include "stream.h"
+#include "tile.h"
 #include "tuning.h"
 
 #include <math.h>
@@ -40,37 +41,20 @@ static void plan(struct call *call)
     p->slot = sizeof(struct slot);
 }
 
-/* What all tiles of a stack have in common, whose matrices and inverses lie so; nothing is fetched early. */
-static void describe_tile(struct tile *t, const struct stack *s, struct layout a, struct layout inverse, void *work)
+static void describe_stack(struct tile *t, const struct stack *s, const struct tile_layouts *layouts, void *work)
 {
-    t->m = s->m;
-    t->symmetry = stackinv_structures[s->structure].symmetry;
-    t->inverse = wants_inverse(s);
-    t->transposed = s->transposed;
-    t->a_single = s->a.single;
-    t->out_single = s->inverse.single;
-    t->a_row = a.row;
-    t->a_column = a.column;
-    t->out_row = inverse.row;
-    t->out_column = inverse.column;
-    t->columns = s->columns;
-    t->right_single = s->right.single;
-    t->right_row = s->right.row;
-    t->right_column = s->right.column;
-    t->solution_single = s->solution.single;
-    t->solution_row = s->solution.row;
-    t->solution_column = s->solution.column;
-    t->ahead = t->fetch_a = t->fetch_out = 0;
-    t->a_streams.at = t->out_streams.at = NULL;
-    t->work = work;
+    describe_tile(t, s->m, stackinv_structures[s->structure].symmetry, s->transposed, wants_inverse(s), s->columns,
+                  layouts, work);
 }
 
-/* The same where there are more tiles, some of which may be gathered. */
+/* What all tiles of a stack have in common, whose matrices may be gathered. */
 static void describe_tiles(struct tile *t, const struct call *call, struct slot *slot, const struct gathered *g)
 {
     const struct stack *s = call->stack;
     const ptrdiff_t streams = s->ndim == 1 ? s->m * s->m * element_bytes(s->type) : 0;
-    describe_tile(t, s, g->a_at ? g->a : s->a, g->inverse_at ? g->inverse : s->inverse, piece_of(call, slot, WORK));
+    const struct tile_layouts layouts = {g->a_at ? g->a : s->a, g->inverse_at ? g->inverse : s->inverse, s->right,
+                                         s->solution};
+    describe_stack(t, s, &layouts, piece_of(call, slot, WORK));
     t->ahead = s->ndim == 1 ? call->plan.unit * s->strides[STACKINV_A][0] : 0;
     t->fetch_a = g->a_at ? streams : t->ahead ? dense_bytes(s->m, s->a, a_bytes(s)) : 0;
     t->fetch_out = g->inverse_at                            ? streams
@@ -238,13 +222,14 @@ ptrdiff_t lanes_few(const struct stack *s, const struct kernels *kernels)
 {
     const enum method method = stackinv_structures[s->structure].method;
     const int lanes = kernels->lanes, n = (int)s->n;
+    const struct tile_layouts layouts = {s->a, s->inverse, s->right, s->solution};
     char memory[MOST_FEW_BYTES + 64], *work = memory + (-(size_t)memory & 63);
     double rcond[STACKINV_MOST_LANES];
     struct determinants determinants;
     struct tile t;
     if (s->n > lanes || kernels->work_size[method](s->m) > MOST_FEW_BYTES)
         return -1;
-    describe_tile(&t, s, s->a, s->inverse, work);
+    describe_stack(&t, s, &layouts, work);
     t.rcond = s->at[STACKINV_RCOND] ? rcond : NULL;
     t.determinants = wants_determinant(s) ? &determinants : NULL;
     want_determinants(s, &determinants);

@@ -13,25 +13,16 @@
 
 /* ---- Settings ---- */
 
-static struct settings settings = {NULL, -1, TURN_SECONDS, LEAST_SHARED_SECONDS};
-
-struct settings stackinv_settings(void)
-{
-    struct settings now = {__atomic_load_n(&settings.build, __ATOMIC_RELAXED),
-                           __atomic_load_n(&settings.engine, __ATOMIC_RELAXED)};
-    __atomic_load(&settings.turn_seconds, &now.turn_seconds, __ATOMIC_RELAXED);
-    __atomic_load(&settings.least_shared_seconds, &now.least_shared_seconds, __ATOMIC_RELAXED);
-    return now;
-}
+struct settings stackinv_now = {NULL, -1, TURN_SECONDS, LEAST_SHARED_SECONDS};
 
 void stackinv_use_build(const struct build *build)
 {
-    __atomic_store_n(&settings.build, build, __ATOMIC_RELAXED);
+    __atomic_store_n(&stackinv_now.build, build, __ATOMIC_RELAXED);
 }
 
 void stackinv_use_engine(int engine)
 {
-    __atomic_store_n(&settings.engine, engine, __ATOMIC_RELAXED);
+    __atomic_store_n(&stackinv_now.engine, engine, __ATOMIC_RELAXED);
 }
 
 static double exchange(double *setting, double value)
@@ -43,12 +34,12 @@ static double exchange(double *setting, double value)
 
 double stackinv_override_turn(double seconds)
 {
-    return exchange(&settings.turn_seconds, seconds);
+    return exchange(&stackinv_now.turn_seconds, seconds);
 }
 
 double stackinv_override_sharing(double least_seconds)
 {
-    return exchange(&settings.least_shared_seconds, least_seconds);
+    return exchange(&stackinv_now.least_shared_seconds, least_seconds);
 }
 
 static const struct engine *const engines[] = {
@@ -128,8 +119,7 @@ static ptrdiff_t count_together(const struct stack *s, struct choice choice, int
 /* That of the last call. */
 static struct call *spare;
 
-/* Ask for large pages where there are whole ones, as NumPy does for its arrays: fewer faults, and fewer addresses to look up. */
-static void use_large_pages(void *memory, size_t size)
+void stackinv_use_large_pages(void *memory, size_t size)
 {
 #ifdef MADV_HUGEPAGE
     const size_t page = 4096, first = ((size_t)memory + page - 1) / page * page;
@@ -151,7 +141,7 @@ static struct call *take_memory(size_t size)
         free(call);
     call = malloc(size);
     if (call) {
-        use_large_pages(call, size);
+        stackinv_use_large_pages(call, size);
         call->size = size;
     }
     return call;

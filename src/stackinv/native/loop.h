@@ -95,7 +95,15 @@ struct settings {
     double turn_seconds;
     double least_shared_seconds; /* below this much work one thread does it */
 };
-struct settings stackinv_settings(void);
+extern struct settings stackinv_now;
+static inline struct settings stackinv_settings(void)
+{
+    struct settings now = {__atomic_load_n(&stackinv_now.build, __ATOMIC_RELAXED),
+                           __atomic_load_n(&stackinv_now.engine, __ATOMIC_RELAXED)};
+    __atomic_load(&stackinv_now.turn_seconds, &now.turn_seconds, __ATOMIC_RELAXED);
+    __atomic_load(&stackinv_now.least_shared_seconds, &now.least_shared_seconds, __ATOMIC_RELAXED);
+    return now;
+}
 void stackinv_use_build(const struct build *);
 void stackinv_use_engine(int engine);
 /* What it was before. */
@@ -133,5 +141,8 @@ ptrdiff_t stackinv_end(struct call *);
 /* All of that at once on this thread, for work that is done in no time: how many are singular, or -1 if there is no memory or it
    is LAPACK's. */
 ptrdiff_t stackinv_invert_few(const struct stack *);
+
+/* Ask for large pages where there are whole ones, as NumPy does for its arrays: fewer faults, and fewer addresses to look up. */
+void stackinv_use_large_pages(void *memory, size_t size);
 
 #endif

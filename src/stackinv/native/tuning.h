@@ -67,8 +67,10 @@
    matrix of M = 256 is as long as its inversion. By hand. */
 #define MOST_SPARE_BYTES (16 << 20)
 
-/* A tile that takes no more memory is calculated in the thread's stack. By hand: it holds M = 16 of AVX2, and fits any stack. */
+/* A tile that takes no more memory is calculated in the thread's stack, which one of these orders always does. By hand: M = 16 of
+   AVX2 fits, and any stack has as much. */
 #define MOST_FEW_BYTES (24 << 10)
+#define ALWAYS_FEW_M 8
 
 /* Memory of so many bytes is asked for in large pages, where the system gives them if asked. NumPy's limit. */
 #define LEAST_LARGE_PAGES_BYTES (4 << 20)
