@@ -18,7 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent / "compiled"
 N = 1_000_000
-ROUNDS = 7
+ROUNDS = 5
 
 # A million matrices of order 4 in Cython, one of order 3 in numba; microseconds a matrix.
 CONTENDERS = {

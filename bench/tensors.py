@@ -13,8 +13,11 @@ from stackinv import _compare
 
 SCRIPT = Path(__file__).parent / "peers" / "tensors.py"
 SIZES = [(3, 10**6), (8, 10**5), (32, 10**4)]
-ROUNDS = 5
-PAIRS = {"torch": ("stackinv.torch", "torch.linalg")}  # by the distribution that both need
+ROUNDS = 3
+PAIRS = {  # by the distribution that both need
+    "torch": ("stackinv.torch", "torch.linalg"),
+    "jax": ("stackinv.jax", "jax.numpy.linalg"),
+}
 
 
 def milliseconds(modules: tuple[str, str], library: str, what: str, workers: int) -> list[list[float]]:

@@ -2,7 +2,8 @@
 
     python tensors.py MODULE-WHAT THREADS DTYPE ASSUME_A M:LENGTH [M:LENGTH ...]
 
-MODULE is torch.linalg or stackinv.torch; WHAT is forward, or backward, which has forward in it.
+MODULE is torch.linalg, stackinv.torch, jax.numpy.linalg or stackinv.jax; WHAT is forward, or backward, which has
+forward in it.
 """
 
 import importlib
@@ -37,7 +38,26 @@ def of_torch(module: Any, what: str, assume_a: str, a: Any) -> Callable[[], obje
     return both
 
 
-LIBRARIES = {"torch": of_torch}
+def of_jax(module: Any, what: str, assume_a: str, a: Any) -> Callable[[], object]:
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    array, gradient = jax.numpy.asarray(a), jax.numpy.asarray(a[..., ::-1].copy())
+    keywords = {"assume_a": assume_a} if module.__name__.startswith("stackinv") else {}
+
+    def inv(a: Any) -> Any:
+        return module.inv(a, **keywords)
+
+    def both(a: Any, gradient: Any) -> Any:
+        x, of_a = jax.vjp(inv, a)
+        return x, of_a(gradient)
+
+    function = jax.jit(inv) if what == "forward" else jax.jit(both)
+    arguments = (array,) if what == "forward" else (array, gradient)
+    return lambda: jax.block_until_ready(function(*arguments))
+
+
+LIBRARIES = {"torch": of_torch, "jax": of_jax}
 
 
 def call(name: str, assume_a: str, a: Any) -> Callable[[], object]:

@@ -20,6 +20,7 @@ from stackinv import _arguments, _native
 
 # By name, for code that numba has cached, too: addresses are others in the next process.
 _CALCULATE, _USE_LARGE_PAGES = "stackinv_calculate", "stackinv_use_large_pages"
+_INVERT = ("stackinv_sinv", "stackinv_dinv", "stackinv_cinv", "stackinv_zinv")  # one matrix
 
 _INT, _SIZE, _POINTER = ir.IntType(32), ir.IntType(types.intp.bitwidth), ir.IntType(8).as_pointer()
 _ARRAY = ir.LiteralStructType([_POINTER, _POINTER])
@@ -28,6 +29,7 @@ _NAMES = ("a", "inverse", "b", "solution", "info", "rcond", "sign", "logabsdet",
 _STACK = ir.LiteralStructType([_INT] * 4 + [_POINTER, _SIZE, _SIZE] + [_ARRAY] * len(_NAMES) + [_POINTER, _SIZE])
 _TYPES = [np.dtype(name) for name in ("float32", "float64", "complex64", "complex128")]
 _ALL_THREADS = -1
+_MOST_SMALL_M = 16  # for which threads never pay
 _LEAST_LARGE = 1 << 18  # numbers of an array that it pays to ask for
 
 
@@ -43,7 +45,7 @@ class SingularMatrixError(stackinv.SingularMatrixError):
 
 def init():
     """What numba calls once it has imported this."""
-    for name in (_CALCULATE, _USE_LARGE_PAGES):
+    for name in (_CALCULATE, _USE_LARGE_PAGES, *_INVERT):
         address = get_cython_function_address("stackinv.cython_api", name.removeprefix("stackinv_"))
         llvmlite.binding.add_symbol(name, address)
 
@@ -93,6 +95,23 @@ def _calculate(typing_context, structure, threads, a, inverse, b, solution, sign
         return builder.call(function, [address(stack)])
 
     return types.intp(types.int32, types.int32, a, inverse, b, solution, sign, logabsdet), generate
+
+
+@intrinsic
+def _invert_one(typing_context, structure, a, inverse):
+    """LAPACK's info, or an error, of a matrix in consecutive numbers; without a structure to fill in."""
+
+    def generate(context, builder, signature, values):
+        given, result = (context.make_array(a)(context, builder, value) for value in values[1:])
+        order = cgutils.unpack_tuple(builder, given.shape, 2)[0]
+        kind = ir.FunctionType(_INT, [_INT, _INT, _POINTER, _SIZE, _POINTER, _SIZE, _POINTER])
+        name = _INVERT[_TYPES.index(as_dtype(a.dtype))]
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        at, to = (builder.bitcast(array.data, _POINTER) for array in (given, result))
+        how = [values[0], builder.trunc(order, _INT), at, order, to, order, _POINTER(None)]
+        return builder.sext(builder.call(function, how), _SIZE)
+
+    return types.intp(types.int32, a, inverse), generate
 
 
 @intrinsic
@@ -191,6 +210,18 @@ def _inv(a, assume_a="gen", workers=None):
         _raise(_calculate(np.int32(structure), threads(workers), converted(a), x, None, None, None, None))
         return x
 
+    def inv_one(a, assume_a="gen", workers=None):
+        _check_square(a)
+        threads(workers)
+        x = np.empty(a.shape, dtype)
+        if a.shape[0] <= _MOST_SMALL_M:
+            _raise(_invert_one(np.int32(structure), a, x))
+        else:
+            _raise(_calculate(np.int32(structure), threads(workers), a, x, None, None, None, None))
+        return x
+
+    if a.ndim == 2 and a.layout == "C" and as_dtype(a.dtype) == number and a.aligned:
+        return inv_one
     return inv
 
 
