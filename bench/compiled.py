@@ -1,20 +1,23 @@
 """One matrix at a time from compiled code: Cython by pointers, numba, against LAPACK's pointers and numba's own.
 
-python bench/compiled.py [--json FILE] [--kernels BUILD]
+python bench/compiled.py [--kernels BUILD]
 
-Each contender has a process of its own; rounds alternate, and medians of them count. It needs a C compiler, Cython and
-numba. With ``--kernels``, a folder that ``meson setup BUILD -Donly_kernels=true`` and ``meson compile -C BUILD`` made,
-also what the kernel itself takes for one matrix.
+Each contender has a process of its own; rounds alternate, and medians of them count, in bench/figures/compiled.json. It
+needs a C compiler, Cython and numba. With ``--kernels``, a folder that ``meson setup BUILD -Donly_kernels=true`` and
+``meson compile -C BUILD`` made, also what the kernel itself takes for one matrix.
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
 import sysconfig
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
+
+import figures
+import tables
 
 HERE = Path(__file__).parent / "compiled"
 N = 1_000_000
@@ -91,7 +94,6 @@ def compile_kernel(folder: Path, build: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="a file for the numbers")
     parser.add_argument("--kernels", type=Path, metavar="BUILD", help="a folder of meson's")
     arguments = parser.parse_args()
     times: dict[str, list[float]] = {name: [] for name in CONTENDERS}
@@ -110,9 +112,10 @@ def main() -> None:
     medians = {contender: statistics.median(values) for contender, values in times.items()}
     for contender, median in medians.items():
         print(f"{contender:16} {1000 * median:8.1f} ns a matrix")
-    if arguments.json:
-        records = [{"contender": name, "microseconds": median} for name, median in medians.items()]
-        arguments.json.write_text(json.dumps(records))
+    records = [{"contender": name, "microseconds": median} for name, median in medians.items()]
+    titles = {name: f"{name} {version(name)}" for name in ("stackinv", "numba", "cython", "scipy")}
+    figures.save("compiled", titles, records)
+    tables.write()
 
 
 if __name__ == "__main__":

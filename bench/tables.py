@@ -167,6 +167,7 @@ def large() -> str:
 
 
 MACHINES = (
+    "compiled",
     "accuracy",
     "kernels",
     "peers",
@@ -367,6 +368,24 @@ def jobs() -> str:
     return "\n".join(lines)
 
 
+COMPILED = {
+    "kernel": "the kernel alone",
+    "cython-stackinv": "Cython: `dinv`",
+    "cython-lapack": "Cython: `cython_lapack`'s getrf and getri",
+    "numba-stackinv": "numba, `prange`: `stackinv.inv` of each",
+    "numba-numpy": "numba, `prange`: its `numpy.linalg.inv` of each",
+    "numba-stack": "numba: `stackinv.inv` of all",
+    "stackinv": "Python: `stackinv.inv` of all",
+}
+
+
+def compiled() -> str:
+    took = {one["contender"]: one["microseconds"] for one in load("compiled")["records"]}
+    orders = {name: 3 if "numba" in name or name == "stackinv" else 4 for name in COMPILED}
+    rows = [[text, str(orders[name]), number(1e3 * took[name])] for name, text in COMPILED.items()]
+    return markdown(["From", "M", "ns a matrix"], rows).replace("| -: |", "| -- |", 1)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     **{
         one.__name__: one
@@ -384,6 +403,7 @@ TABLES: dict[str, Callable[[], str]] = {
             structures,
             layouts,
             jobs,
+            compiled,
         )
     },
     "peers": lambda: peers(*LIBRARIES, "tensorflow", "numba"),
