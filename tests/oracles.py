@@ -19,8 +19,8 @@ from stackinv import _native
 
 HERE = Path(__file__).parent
 KERNELS = ["Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX"]
-DISABLED = {"AVX512": "", "AVX2": "AVX512", "baseline": "AVX512 AVX2"}
 BUILDS = [name for name, _, runs_here in _native.builds() if runs_here]
+FEATURES = {name: set(features) for name, features, _ in _native.builds()}
 # What of a module does not go through all instruction sets by itself: nothing, or pytest's expression for it.
 LOOPS = {
     "test_accuracy.py": None,
@@ -38,11 +38,17 @@ print(json.dumps([lib.get("architecture") for lib in threadpoolctl.threadpool_in
 """
 
 
-def python(arguments, kernel, disabled=""):
-    environment = os.environ | {"STACKINV_DISABLE_CPU_FEATURES": disabled, "OPENBLAS_NUM_THREADS": "1"}
+def python(arguments, kernel, without=""):
+    environment = os.environ | {"STACKINV_DISABLE_CPU_FEATURES": without, "OPENBLAS_NUM_THREADS": "1"}
     if kernel:
         environment["OPENBLAS_CORETYPE"] = kernel
     return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+
+def disabled(build):
+    """Features without which these kernels are the best, of those that were compiled."""
+    better = list(FEATURES)[: list(FEATURES).index(build)]
+    return " ".join(sorted({feature for name in better for feature in FEATURES[name]} - FEATURES[build]))
 
 
 def used(kernel):
@@ -88,7 +94,7 @@ def run_tests(job, options, first):
         expression,
         *options,
     ]
-    process = python(arguments, kernel, DISABLED[build])
+    process = python(arguments, kernel, disabled(build))
     counts = dict.fromkeys(("passed", "failed", "error"), 0)
     counts |= {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error)", process.stdout)}
     failed = max(counts["failed"] + counts["error"], int(process.returncode != 0))
