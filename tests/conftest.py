@@ -158,6 +158,15 @@ def run(code, timeout=120, **keywords):
     return process.stdout
 
 
+@pytest.fixture
+def own_engines():
+    """No LAPACK, which a build without vectors has for larger matrices from Python, and from no other compiled code."""
+    if _native.needs_lapack():
+        _engines.use_engine("lanes")
+    yield
+    _engines.use_engine(None)
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside():
     """Tests of the default number of workers see this machine alone."""

@@ -15,6 +15,7 @@ from conftest import NATIVE, STRUCTURES, hide_unread, structured, well_condition
 import stackinv
 from stackinv import _native, cython_api
 
+pytestmark = pytest.mark.usefixtures("own_engines")
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 LETTERS = dict(zip(NATIVE, "sdcz", strict=True))
 NUMBERS = _native.structures()

@@ -14,6 +14,9 @@ jnp = pytest.importorskip("jax.numpy")
 test_util = pytest.importorskip("jax.test_util")
 
 
+pytestmark = pytest.mark.usefixtures("own_engines")
+
+
 @pytest.fixture(autouse=True)
 def wide_numbers():
     before = jax.config.jax_enable_x64

@@ -12,6 +12,9 @@ import stackinv
 numba = pytest.importorskip("numba")
 
 
+pytestmark = pytest.mark.usefixtures("own_engines")
+
+
 @numba.njit
 def inv(a):
     return stackinv.inv(a)
