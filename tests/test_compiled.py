@@ -6,11 +6,12 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import NATIVE, STRUCTURES, hide_unread, structured, well_conditioned
+from conftest import NATIVE, STRUCTURES, hide_unread, run, structured, well_conditioned
 
 import stackinv
 from stackinv import _native, cython_api
@@ -327,8 +328,6 @@ def test_without_the_lock():
         x = np.empty_like(a[k % 3])
         return CALCULATE(describe("f8", a[k % 3], threads=k % 4, inverse=x)), np.array_equal(x, expected[k % 3])
 
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(call, range(60))) == {(0, True)}
 
@@ -344,12 +343,6 @@ def build(tmp_path, source, *options):
     subprocess.run([*compiler, "-O2", *shared, "-fPIC", *include, source, "-o", target], check=True)
 
 
-def run(tmp_path, code):
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=300
-    ).stdout
-
-
 def test_the_example_in_cython(tmp_path):
     pytest.importorskip("Cython")
     c = tmp_path / "filter_bank.c"
@@ -360,13 +353,13 @@ def test_the_example_in_cython(tmp_path):
     )
     build(tmp_path, c)
     code = (EXAMPLES / "filter_bank_use.py").read_text()
-    assert "equal to rounding" in run(tmp_path, code)
+    assert "equal to rounding" in run(code, cwd=tmp_path)
 
 
 def test_the_example_in_c(tmp_path):
     build(tmp_path, EXAMPLES / "log_densities.c", f"-I{stackinv.get_include()}", f"-I{np.get_include()}", "-Werror")
     code = (EXAMPLES / "log_densities_use.py").read_text()
-    assert "equal to rounding" in run(tmp_path, code)
+    assert "equal to rounding" in run(code, cwd=tmp_path)
 
 
 def test_the_header_is_c_and_cpp(tmp_path):

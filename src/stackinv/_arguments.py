@@ -57,7 +57,9 @@ def check_callback(callback: Progress | None) -> None:
 
 
 def structure_of(name: str) -> str:
-    """The name of a structure that is not among them, or an error."""
+    """The name of a structure, or an error."""
+    if name in STRUCTURES:
+        return name
     if name == "general":  # SciPy's other word for it
         return "gen"
     raise ValueError(f"assume_a must be one of {', '.join(map(repr, STRUCTURES))}, not {name!r}")

@@ -169,7 +169,7 @@ def _structure(assume_a):
     if not isinstance(name, str):
         raise TypingError(f"assume_a must be a string that is written in the call, not {assume_a}")
     try:
-        return _native.structures()[name if name in _arguments.STRUCTURES else _arguments.structure_of(name)]
+        return _native.structures()[_arguments.structure_of(name)]
     except ValueError as error:
         raise TypingError(str(error)) from None
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stackinv import _native
-from stackinv._arguments import STRUCTURES, AssumeA, structure_of
+from stackinv._arguments import AssumeA, structure_of
 
 __all__ = ["inv", "slogdet", "solve"]
 
@@ -56,7 +56,7 @@ def _matrices(a: Any) -> jax.Array:
 
 def _as_read(a: jax.Array, assume_a: str) -> tuple[jax.Array, str]:
     """The matrices as they are by their structure, so that derivatives are of what is read alone; its name."""
-    structure = assume_a if assume_a in STRUCTURES else structure_of(assume_a)
+    structure = structure_of(assume_a)
     if structure in ("sym", "her", "pos"):
         below = jnp.tril(a, -1)
         diagonal = a if structure == "sym" else a.real.astype(a.dtype)

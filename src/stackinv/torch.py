@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`torch.linalg`'s inv, solve, slogdet and det for stacks in the memory of the processor, with their gradients.
 
-Each is an operator of PyTorch's, calculated by the function of the same name for NumPy's arrays. PyTorch ≥ 2.5 is
+Each is an operator of PyTorch's, calculated by the function of the same name for NumPy's arrays. PyTorch is
 imported with this module, and by nothing else in the package.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 import stackinv
-from stackinv._arguments import STRUCTURES, AssumeA, structure_of
+from stackinv._arguments import AssumeA, structure_of
 
 __all__ = ["SingularMatrixError", "det", "inv", "slogdet", "solve"]
 
@@ -315,7 +315,7 @@ def _fit(one: Any, other: Any) -> bool:
 
 def _understood(assume_a: str, on_singular: str, workers: SupportsIndex | None) -> tuple[str, str, int | None]:
     """As the operators take them, or an error."""
-    structure = assume_a if assume_a in STRUCTURES else structure_of(assume_a)
+    structure = structure_of(assume_a)
     if on_singular not in ("raise", "nan"):
         raise ValueError(f"on_singular must be 'raise' or 'nan', not {on_singular!r}")
     return structure, on_singular, None if workers is None else operator.index(workers)

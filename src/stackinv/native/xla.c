@@ -67,8 +67,9 @@ struct xla_error *stackinv_xla(struct xla_call *call)
         return NULL;
     struct xla_buffer **given = call->arguments.at, **results = call->results.at;
     const int64_t n_given = call->arguments.size, n_results = call->results.size;
-    if (n_given < 1 || n_given > 2 || n_results < 1 || n_given + n_results > 3 || given[0]->rank < 2)
-        return fail(call, "stackinv takes a, or a and b, and a has at least two axes", 3);
+    if (n_given < 1 || n_given > 2 || n_results < 1 || n_given + n_results > 3 || given[0]->rank < 2 ||
+        given[n_given - 1]->rank != given[0]->rank)
+        return fail(call, "stackinv takes a, or a and b of as many axes, at least two", 3);
     const struct xla_buffer *a = given[0];
     const ptrdiff_t order = (ptrdiff_t)a->dims[a->rank - 1];
     ptrdiff_t shape[64], n = 1;

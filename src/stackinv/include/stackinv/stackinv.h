@@ -51,9 +51,8 @@ enum stackinv_error {
 
 /* An array of a stack. */
 typedef struct {
-    void *data; /* its first number, or NULL if there is none */
-    const ptrdiff_t
-        *strides; /* in bytes, one for each axis, as NumPy's; NULL: no gaps, the last axis in consecutive numbers */
+    void *data;               /* its first number, or NULL if there is none */
+    const ptrdiff_t *strides; /* in bytes, one for each axis, as NumPy's; NULL: consecutive numbers, rows first */
 } stackinv_array;
 
 /* A stack of shape (..., M, M) and what is asked of it. All that is zero has its usual meaning. Complex numbers are a real and
