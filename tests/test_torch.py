@@ -31,6 +31,7 @@ INPUTS = {
     "det": lambda a, b: (a, "gen", None),
     "slogdet": lambda a, b: (a, "gen", None),
     "product": lambda a, b: (a, b, 2.0),
+    "derivative": lambda a, b: (a, a.detach().mT.clone().requires_grad_(), False, None),
 }
 
 
@@ -126,6 +127,19 @@ def test_first_and_second_derivatives(name, dtype):
 
     assert torch.autograd.gradcheck(function, needed)
     assert torch.autograd.gradgradcheck(function, needed)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("m", [0, 1, 4, 7, 12, 13, 40, 90])
+def test_gradients_of_each_order_are_theirs(m, dtype):
+    """Products of the tiles, and those of BLAS for larger ones."""
+    a = well_conditioned((5, m, m), dtype)
+    gradients = []
+    for module in (ours, theirs):
+        tensor = torch.tensor(a, requires_grad=True)
+        module.inv(tensor).backward(torch.tensor(a[::-1].copy()))
+        gradients.append(tensor.grad)
+    assert_same(*gradients)
 
 
 @pytest.mark.parametrize("shapes", [((3, 3), (2, 3, 2)), ((2, 3, 3), (3, 2)), ((2, 3, 3), (2, 3)), ((2, 3, 3), (3,))])

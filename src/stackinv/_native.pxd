@@ -33,7 +33,7 @@ cdef extern from "loop.h":
         STACKINV_IS_UPPER_TRIANGULAR
         STACKINV_IS_LOWER_TRIANGULAR
         STACKINV_IS_DIAGONAL
-        STACKINV_STRUCTURES
+        STACKINV_KNOWN
     struct knowledge:
         const char *name
     const knowledge stackinv_structures[]

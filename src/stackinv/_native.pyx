@@ -21,7 +21,7 @@ version: str = STACKINV_VERSION.decode()
 _C_API = PyCapsule_New(<void *> &stackinv_api, STACKINV_CAPSULE, NULL)
 XLA_HANDLER = PyCapsule_New(<void *> stackinv_xla, "xla._CUSTOM_CALL_TARGET", NULL)
 
-cdef dict STRUCTURES = {stackinv_structures[k].name.decode(): k for k in range(STACKINV_STRUCTURES)}
+cdef dict STRUCTURES = {stackinv_structures[k].name.decode(): k for k in range(STACKINV_KNOWN)}
 cdef str TYPES = "fdFD"             # as `enum type` is ordered
 
 
@@ -158,6 +158,9 @@ def calculate(cnp.ndarray a not None, outputs, calculation, structure, workers, 
     zeros), rcond (double, only with the inverses), and the signs of determinants, their logarithms, and determinants
     (double; signs and determinants of complex matrices complex). The right-hand sides of systems and, instead of the
     inverses, their solutions are of shape (..., M, K), K > 0, and else as `a`; they may be in the same memory.
+
+    Two more words in the place of a structure: with "derivative", or "gradient", the matrices are inverses X, and what
+    stands in the place of solutions is -X B X, or -Xᴴ B Xᴴ, for right-hand sides B of shape (..., M, M).
     """
     cdef stack s
     cdef call *c

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 
 import stackinv
+from stackinv import _native
 from stackinv._arguments import AssumeA, structure_of
+from stackinv._engines import Outputs
 
 __all__ = ["SingularMatrixError", "det", "inv", "slogdet", "solve"]
 
@@ -365,6 +367,18 @@ def _calculate_product(x: torch.Tensor, y: torch.Tensor, factor: float) -> torch
     return result
 
 
+def _calculate_derivative(x: torch.Tensor, b: torch.Tensor, adjoint: bool, workers: int | None) -> torch.Tensor:
+    """-X B X, or -Xᴴ B Xᴴ."""
+    array = _array(x)
+    result = np.empty(array.shape, array.dtype)
+    outputs = Outputs(right=_array(b), solution=result)
+    what = "gradient" if adjoint else "derivative"
+    if result.size and _native.calculate(array, outputs, array.dtype.char, what, workers, None) < 0:  # for BLAS
+        factor = x.mH.resolve_conj() if adjoint else x
+        return _calculate_product(_calculate_product(factor, b, 1.0), factor, -1.0)
+    return torch.from_numpy(result)
+
+
 def _operator(
     calculate: Callable[..., Any], fake: Callable[..., Any], save: Callable[..., None], gradients: Callable[..., Any]
 ) -> Any:
@@ -424,15 +438,32 @@ def _transposed(a: torch.Tensor, structure: str) -> torch.Tensor:
 
 
 def _save_of_inv(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-    ctx.structure = inputs[1]
+    _, ctx.structure, _, ctx.workers = inputs
     ctx.save_for_backward(output)
 
 
 def _gradients_of_inv(ctx: Any, gradient: torch.Tensor) -> tuple[Any, ...]:
-    """-Xᴴ G Xᴴ."""
     (x,) = ctx.saved_tensors
-    of_a = _product(_product(x.mH, gradient, 1.0), x.mH, -1.0)
-    return _projected(of_a, ctx.structure), None, None, None
+    return _projected(_derivative(x, gradient, True, ctx.workers), ctx.structure), None, None, None
+
+
+def _save_of_derivative(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+    x, b, ctx.adjoint, ctx.workers = inputs
+    ctx.save_for_backward(x, b)
+
+
+def _gradients_of_derivative(ctx: Any, gradient: torch.Tensor) -> tuple[Any, ...]:
+    """With Y the factor of both sides, -Yᴴ G Yᴴ with respect to B, and -(G Yᴴ Bᴴ + Bᴴ Yᴴ G) with respect to Y."""
+    x, b = ctx.saved_tensors
+    of_x = of_b = None
+    if ctx.needs_input_grad[0]:
+        factor = x if ctx.adjoint else x.mH
+        left = _product(_product(gradient, factor, -1.0), b.mH, 1.0)
+        right = _product(_product(b.mH, factor, -1.0), gradient, 1.0)
+        of_x = (left + right).mH if ctx.adjoint else left + right
+    if ctx.needs_input_grad[1]:
+        of_b = _derivative(x, gradient, not ctx.adjoint, ctx.workers)
+    return of_x, of_b, None, None
 
 
 def _save_of_solve(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
@@ -504,6 +535,9 @@ _slogdet = _operator(
     _gradients_of_slogdet,
 )
 _det = _operator(_calculate_det, lambda a, *how: a.new_empty(a.shape[:-2]), _save_of_determinant, _gradients_of_det)
+_derivative = _operator(
+    _calculate_derivative, lambda x, *how: x.new_empty(x.shape), _save_of_derivative, _gradients_of_derivative
+)
 _product = _operator(
     _calculate_product,
     lambda x, y, factor: x.new_empty((*x.shape[:-1], y.shape[-1])),

@@ -73,13 +73,17 @@ int stackinv_most_lanes_m(const struct build *build, enum type type, enum struct
    Few of the smallest are worth it all the same, for one result whether they are alone or in a stack. */
 static enum engine_name choose_engine(const struct stack *s, const struct build *build, int asked)
 {
-    const double most_m = stackinv_most_lanes_m(build, s->type, s->structure), m = s->m;
     const ptrdiff_t lanes = build->kernels[s->type]->lanes;
     if (s->structure == STACKINV_IS_DIAGONAL ||
         (s->structure == STACKINV_IS_UPPER_TRIANGULAR && !wants_all(s))) /* only its diagonal counts */
         return STACKINV_DIAGONALS;
+    if (s->structure >= STACKINV_STRUCTURES) { /* products, which are for BLAS if their tiles leave the cache of a core */
+        const size_t tiles = build->kernels[s->type]->work_size[stackinv_structures[s->structure].method](s->m);
+        return (double)tiles <= stackinv_tuning.second_cache ? STACKINV_LANES : STACKINV_LAPACK;
+    }
     if (asked >= 0)
         return asked;
+    const double most_m = stackinv_most_lanes_m(build, s->type, s->structure), m = s->m;
     if (m <= ALWAYS_LANES_M ||
         (m <= most_m && s->n * pow(most_m / m, build->gain) >= (s->n + lanes - 1) / lanes * lanes))
         return STACKINV_LANES;

@@ -30,7 +30,11 @@ enum structure {
     STACKINV_IS_UPPER_TRIANGULAR,
     STACKINV_IS_LOWER_TRIANGULAR,
     STACKINV_IS_DIAGONAL,
-    STACKINV_STRUCTURES
+    STACKINV_STRUCTURES,
+    /* Two that are none: the matrices are inverses, and there are these derivatives in the place of solutions, of M columns. */
+    STACKINV_IS_FOR_DERIVATIVE = STACKINV_STRUCTURES,
+    STACKINV_IS_FOR_GRADIENT,
+    STACKINV_KNOWN
 };
 
 /* By structure: SciPy's name, and how the kernels invert it. */
@@ -39,7 +43,7 @@ extern const struct knowledge {
     enum method method;
     enum symmetry symmetry;
     double cost; /* of the method, as a multiple of the general one's */
-} stackinv_structures[STACKINV_STRUCTURES];
+} stackinv_structures[STACKINV_KNOWN];
 
 /* What there is of each matrix: itself, and what is asked of it. A new output is one more of these. */
 enum array {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct knowledge stackinv_structures[STACKINV_STRUCTURES] = {
+const struct knowledge stackinv_structures[STACKINV_KNOWN] = {
     [STACKINV_IS_GENERAL] = {"gen", STACKINV_LU, STACKINV_NOT_SYMMETRIC, 1},
     [STACKINV_IS_SYMMETRIC] = {"sym", STACKINV_SYMMETRIC_LU, STACKINV_SELF_TRANSPOSE, 1},
     [STACKINV_IS_HERMITIAN] = {"her", STACKINV_SYMMETRIC_LU, STACKINV_SELF_ADJOINT, 1},
@@ -14,6 +14,8 @@ const struct knowledge stackinv_structures[STACKINV_STRUCTURES] = {
     [STACKINV_IS_UPPER_TRIANGULAR] = {"upper triangular", STACKINV_TRIANGLE, STACKINV_NOT_SYMMETRIC, 0.25},
     [STACKINV_IS_LOWER_TRIANGULAR] = {"lower triangular", STACKINV_TRIANGLE, STACKINV_NOT_SYMMETRIC, 0.25},
     [STACKINV_IS_DIAGONAL] = {"diagonal", STACKINV_TRIANGLE, STACKINV_NOT_SYMMETRIC, 0.25},
+    [STACKINV_IS_FOR_DERIVATIVE] = {"derivative", STACKINV_DERIVATIVE, STACKINV_NOT_SYMMETRIC, 1},
+    [STACKINV_IS_FOR_GRADIENT] = {"gradient", STACKINV_GRADIENT, STACKINV_NOT_SYMMETRIC, 1},
 };
 
 void stackinv_describe(struct stack *s, enum type type, enum structure structure, int m, struct layout a,

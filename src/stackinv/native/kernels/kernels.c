@@ -11,6 +11,7 @@
 #include "lanes_triangle-inl.h"
 #include "lanes_cholesky-inl.h"
 #include "lanes_lu-inl.h"
+#include "lanes_derivative-inl.h"
 #include "blocked_fetch-inl.h"
 #include "blocked-inl.h"
 #include "blocked_rows-inl.h"
@@ -22,8 +23,8 @@
 
 const struct kernels KERNELS = {
     WIDTH,
-    {NAME(lu_work_size), NAME(lu_work_size), NAME(cholesky_work_size), NAME(triangle_work_size)},
-    {NAME(invert_lu), NAME(invert_lu), NAME(invert_cholesky), NAME(invert_triangle)},
+    {NAME(lu_work_size), NAME(lu_work_size), NAME(cholesky_work_size), NAME(triangle_work_size), NAME(derivative_work_size), NAME(derivative_work_size)},
+    {NAME(invert_lu), NAME(invert_lu), NAME(invert_cholesky), NAME(invert_triangle), NAME(invert_derivative), NAME(invert_gradient)},
     {
         {NAME(one_factor_size),
          NAME(rows_size),

@@ -14,7 +14,11 @@ enum method {
     STACKINV_SYMMETRIC_LU, /* symmetric or Hermitian: reads the lower triangle; the result is so up to rounding */
     STACKINV_CHOLESKY,     /* Hermitian positive definite: reads the lower triangle */
     STACKINV_TRIANGLE,     /* upper triangular: reads the upper triangle */
-    STACKINV_METHODS
+    STACKINV_METHODS,
+    /* Only in the lanes engine, of matrices X that are inverses; in the place of solutions: */
+    STACKINV_DERIVATIVE = STACKINV_METHODS, /* -X B X, */
+    STACKINV_GRADIENT,                      /* or -X^H B X^H */
+    STACKINV_LANES_METHODS
 };
 
 /* Only used with STACKINV_SYMMETRIC_LU. */
@@ -122,8 +126,8 @@ struct steps {
 /* Of one type, by method. */
 struct kernels {
     int lanes;
-    size_t (*work_size[STACKINV_METHODS])(int m);
-    bool (*invert[STACKINV_METHODS])(struct tile *tile); /* whether any matrix is singular */
+    size_t (*work_size[STACKINV_LANES_METHODS])(int m);
+    bool (*invert[STACKINV_LANES_METHODS])(struct tile *tile); /* whether any matrix is singular */
     struct steps steps[STACKINV_METHODS];
     /* The determinants of n matrices, no more than lanes, from m numbers of each, one matrix after the other; of the other
        sign if `odd`. */
