@@ -78,8 +78,20 @@ def _inv(a: jax.Array, structure: str) -> jax.Array:
 
 
 def _inv_jvp(structure: str, primals: Any, tangents: Any) -> Any:
-    x = _inv(*primals, structure)
-    return x, -x @ tangents[0] @ x
+    (a,), (change,) = primals, tangents
+    x = _inv(a, structure)
+    return x, _derivative(a, x, change)
+
+
+def _derivative(a: jax.Array, x: jax.Array, b: jax.Array) -> Any:
+    """-X B X, by the kernels; as the solution Y of -A Y A = B it has derivatives of any order itself."""
+    result = jax.ShapeDtypeStruct(b.shape, b.dtype)
+    return jax.lax.custom_linear_solve(
+        lambda y: -a @ y @ a,
+        b,
+        lambda _, right: _call("derivative", result, x, right),
+        lambda _, right: _call("gradient", result, x.conj(), right),  # the transpose has no conjugates
+    )
 
 
 _inv.defjvp(_inv_jvp)

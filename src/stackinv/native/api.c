@@ -324,12 +324,12 @@ static struct layout layout_of(const stackinv_stack *p, enum array array)
     return (struct layout){is_single_type(p->type), strides[p->ndim], strides[p->ndim + 1]};
 }
 
-static ptrdiff_t check(const stackinv_stack *p)
+static ptrdiff_t check(const stackinv_stack *p, int structures)
 {
     ptrdiff_t matrices = 1;
     if (p->type < STACKINV_FLOAT32 || p->type > STACKINV_COMPLEX128)
         return STACKINV_WRONG_TYPE;
-    if (p->structure < STACKINV_GENERAL || p->structure > STACKINV_DIAGONAL)
+    if (p->structure < 0 || p->structure >= structures)
         return STACKINV_WRONG_STRUCTURE;
     if (p->ndim < 0 || p->ndim > STACKINV_MOST_AXES || (p->ndim && !p->shape) || p->order < 0 || p->order > INT_MAX ||
         p->columns < 0 || p->columns > INT_MAX || p->threads < STACKINV_ALL_THREADS)
@@ -404,7 +404,7 @@ static int count_threads(const stackinv_stack *p, struct choice choice)
 static ptrdiff_t workspace_bytes(const stackinv_stack *p)
 {
     struct stack s;
-    const ptrdiff_t wrong = check(p);
+    const ptrdiff_t wrong = check(p, STACKINV_STRUCTURES);
     if (wrong)
         return wrong;
     if (!describe(&s, p) || !s.m)
@@ -451,11 +451,11 @@ static bool is_alone(const stackinv_stack *p)
            !p->sign.data == !p->logabsdet.data && (p->inverse.data || p->sign.data || (p->solution.data && p->columns));
 }
 
-static ptrdiff_t calculate(const stackinv_stack *p)
+static ptrdiff_t calculate_known(const stackinv_stack *p, int structures)
 {
     struct stack s;
     char *workspace = p->workspace;
-    const ptrdiff_t wrong = check(p);
+    const ptrdiff_t wrong = check(p, structures);
     if (wrong)
         return wrong;
     if (is_alone(p))
@@ -475,6 +475,16 @@ static ptrdiff_t calculate(const stackinv_stack *p)
     if (!s.m || !(wants_all(&s) || wants_determinant(&s)))
         return 0;
     return run(&s, choice, threads, workspace);
+}
+
+static ptrdiff_t calculate(const stackinv_stack *p)
+{
+    return calculate_known(p, STACKINV_STRUCTURES);
+}
+
+ptrdiff_t stackinv_calculate_derivatives(const stackinv_stack *p)
+{
+    return calculate_known(p, STACKINV_KNOWN);
 }
 
 static const char *describe_error(ptrdiff_t error)

@@ -7,6 +7,9 @@
 
 extern const stackinv_functions stackinv_api;
 
+/* As `calculate` in the table, of those structures too that are none (loop.h): derivatives in the place of solutions. */
+ptrdiff_t stackinv_calculate_derivatives(const stackinv_stack *);
+
 /* How many threads STACKINV_ALL_THREADS are from now on. */
 void stackinv_set_default_threads(int threads);
 

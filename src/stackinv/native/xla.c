@@ -103,7 +103,7 @@ struct xla_error *stackinv_xla(struct xla_call *call)
         s.solution.data = results[0]->data;
     } else
         s.inverse.data = results[0]->data;
-    const ptrdiff_t done = n ? stackinv_api.calculate(&s) : 0;
+    const ptrdiff_t done = n ? stackinv_calculate_derivatives(&s) : 0;
     if (wide && done >= 0) {
         narrow(results[0], s.sign.data, is_complex ? 2 * n : n);
         narrow(results[1], s.logabsdet.data, n);
