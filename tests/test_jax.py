@@ -81,6 +81,19 @@ def test_derivatives(ours, dtype):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c16"])
+@pytest.mark.parametrize("m", [0, 1, 4, 7, 12, 13, 90])
+def test_reverse_and_forward_derivatives_of_each_order(ours, m, dtype):
+    a, b = well_conditioned((2, 5, m, m), dtype)
+    x, pullback = jax.vjp(ours.inv, jnp.asarray(a))
+    x = np.asarray(x)
+    tolerance = 1e-3 if dtype == "f4" else 1e-10
+    transposes = x.swapaxes(-1, -2)
+    np.testing.assert_allclose(pullback(jnp.asarray(b))[0], -transposes @ b @ transposes, tolerance, tolerance)
+    _, forward = jax.jvp(ours.inv, (jnp.asarray(a),), (jnp.asarray(b),))
+    np.testing.assert_allclose(forward, -x @ b @ x, tolerance, tolerance)
+
+
 def test_transformations(ours):
     a, b = jnp.asarray(well_conditioned((6, 4, 4))), jnp.asarray(well_conditioned((6, 4, 4), seed=1))
     x, solution = stackinv.inv(np.asarray(a)), stackinv.solve(np.asarray(a), np.asarray(b))

@@ -228,6 +228,47 @@ static void check_systems(struct given g, char *a, enum arrangement how, bool ri
         give_pieces(x.memory);
 }
 
+/* From the inverses X of general matrices A: with B = A the derivative is -X, and with B = A^H the gradient is -X^H. */
+static void check_derivatives(struct given g, const struct held *inverses, enum arrangement how, bool single,
+                              bool adjoint)
+{
+    const double tolerance = g.inverse.single || single || is_single(g.type) ? 1e-3 : 1e-12;
+    const int parts = parts_of(g.type);
+    struct held b = hold(g.n, g.m, g.m, parts, single, how), y = hold(g.n, g.m, g.m, parts, g.inverse.single, how);
+    for (ptrdiff_t k = 0; k < g.n; k++)
+        for (int i = 0; i < g.m; i++)
+            for (int j = 0; j < g.m; j++)
+                for (int part = 0; part < parts; part++) {
+                    const double value = number(g.structure, g.m, adjoint ? j : i, adjoint ? i : j, part, k);
+                    set(&b, k, i, j, part, adjoint && part ? -value : value);
+                }
+    struct given d = g;
+    d.structure = adjoint ? STACKINV_IS_FOR_GRADIENT : STACKINV_IS_FOR_DERIVATIVE;
+    d.sign = d.logarithm = NULL;
+    d.a = g.inverse, d.a_step = g.inverse_step;
+    d.columns = g.m;
+    d.right_layout = b.layout, d.right = b.origin, d.right_step = b.step;
+    d.solution_layout = y.layout, d.solution = y.origin, d.solution_step = y.step;
+    invert(&d, inverses->origin, NULL, NULL, NULL);
+    for (ptrdiff_t k = 0; k < g.n; k++) {
+        double error = 0;
+        for (int i = 0; i < g.m; i++)
+            for (int j = 0; j < g.m; j++)
+                for (int part = 0; part < parts; part++) {
+                    const double x = get(inverses, k, adjoint ? j : i, adjoint ? i : j, part);
+                    const double off = fabs(get(&y, k, i, j, part) + (adjoint && part ? -x : x));
+                    error = isnan(off) ? INFINITY : fmax(error, off);
+                }
+        if (!(error < tolerance)) {
+            failures++;
+            printf("%s, type %d, M = %d, arrangement %d, single %d %d, matrix %td of %td: error %g\n",
+                   adjoint ? "gradient" : "derivative", g.type, g.m, how, g.inverse.single, single, k, g.n, error);
+        }
+    }
+    give_pieces(b.memory);
+    give_pieces(y.memory);
+}
+
 /* Whether the determinants without the inverses are those with them, to the bit. */
 static bool same_without_inverse(struct given g, char *a)
 {
@@ -275,6 +316,11 @@ static void check(struct given g, enum arrangement how, bool a_single, bool inve
     }
     for (g.columns = 1; g.columns <= 7; g.columns += 1 + (g.m + how) % 4)
         check_systems(g, a.origin, (how + g.columns) % ARRANGEMENTS, inverse_single, a_single, g.m % 3 == 0);
+    g.columns = 0;
+    if (g.structure == STACKINV_IS_GENERAL && g.engine == STACKINV_LANES) {
+        check_derivatives(g, &x, (how + 1) % ARRANGEMENTS, a_single, false);
+        check_derivatives(g, &x, (how + 2) % ARRANGEMENTS, a_single, true);
+    }
     free(info);
     free(rcond);
     free(sign);
@@ -317,7 +363,7 @@ static void check_all(const struct build *build, int first, int last, int step, 
 static void check_stack(const struct build *build)
 {
     for (int type = 0; type < STACKINV_TYPES; type++)
-        for (int method = 0; method < STACKINV_METHODS; method++)
+        for (int method = 0; method < STACKINV_LANES_METHODS; method++)
             for (int m = 1; m <= ALWAYS_FEW_M; m++)
                 if (build->kernels[type]->work_size[method](m) > MOST_FEW_BYTES) {
                     printf("FAILED: %s, type %d, method %d: a tile of M = %d is too large for the stack\n", build->name,
