@@ -200,7 +200,7 @@ def instruction_set(session: nox.Session, without: str) -> None:
 
 @nox.session(python="3.11", default=False)
 def coverage(session: nox.Session) -> None:
-    """Count which lines of the Python, and of the Cython and the C, the tests run: two tables, and pages in build/coverage."""
+    """Count which lines of Python, Cython and C the tests run: two tables, and pages in build/coverage."""
     build, pages = Path(session.create_tmp()).resolve(), Path("build", "coverage")
     setup = ("b_coverage=true", "optimization=1", "cython_args=--line-directives")
     options = (f"-Cbuild-dir={build}", *(f"-Csetup-args=-D{option}" for option in setup))

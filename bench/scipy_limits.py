@@ -2,8 +2,8 @@
 
     python bench/scipy_limits.py
 
-For `scipy.linalg.inv` and `solve` with vectors and with as many columns as rows: medians over rounds, in turn, of the function as it
-is and as it is with all work for stackinv. On a quiet machine, with SciPy 1.17 or newer.
+For `scipy.linalg.inv` and `solve`, with vectors and with as many columns as rows: medians over rounds of the function
+as it is, and with all work for stackinv, in turn. On a quiet machine, with SciPy 1.17 or newer.
 """
 
 import statistics

@@ -8,7 +8,7 @@ from . import THREADS
 
 WORKERS = [1, THREADS]
 # More than the caches hold; less shows only whether the benchmarks run.
-STACK_BYTES = int(os.environ.get("STACKINV_BENCH_BYTES", 64 << 20))
+STACK_BYTES = int(os.environ.get("STACKINV_BENCH_BYTES", str(64 << 20)))
 
 
 def stack(m: int, dtype: str, assume_a: str = "gen", stack_bytes: int = STACK_BYTES) -> np.ndarray:
