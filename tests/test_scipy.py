@@ -334,6 +334,7 @@ def test_another_byte_order():
         assert_close(scipy.linalg.solve(a.astype(">f8"), np.ones(4, ">f8")), np.linalg.solve(a, np.ones(4)))
 
 
+@pytest.mark.filterwarnings("ignore:Calling linalg:DeprecationWarning")  # of SciPy 1.18 for objects and texts
 @pytest.mark.parametrize(
     ("a", "b"),
     [
