@@ -4,12 +4,12 @@ import numpy as np
 
 import stackinv
 
-from .stacks import stack
+from .stacks import some, stack
 
 
 class Stack:
     param_names = ["m"]
-    params = [[3, 32, 512]]
+    params = [some([3, 32, 512])]
 
     def setup(self, m):
         self.a = stack(m, "float64")

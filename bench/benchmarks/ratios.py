@@ -7,7 +7,7 @@ import numpy as np
 
 import stackinv
 
-from .stacks import WORKERS, stack
+from .stacks import WORKERS, some, stack
 
 ROUNDS = 5
 CALLS = 3
@@ -25,7 +25,7 @@ def seconds(call, *arguments, **keywords):
 
 class OverNumPy:
     param_names = ["m", "type", "workers"]
-    params = [[2, 3, 8, 32, 128], ["float32", "float64", "complex128"], WORKERS]
+    params = [some([2, 3, 8, 32, 128]), some(["float32", "float64", "complex128"]), WORKERS]
     unit = "of NumPy's time"
 
     def setup(self, m, dtype, workers):
@@ -41,7 +41,7 @@ class OverNumPy:
 
 class TwoWorkersOverOne:
     param_names = ["m"]
-    params = [[3, 8, 32, 128, 512]]
+    params = [some([3, 8, 32, 128, 512])]
     unit = "of one worker's time"
 
     def setup(self, m):

@@ -9,10 +9,10 @@ import numpy as np
 
 import stackinv
 
-from .stacks import WORKERS, stack
+from .stacks import WORKERS, some, stack
 
-ORDERS = [3, 8, 32, 128, 512]
-TYPES = ["float32", "float64", "complex64", "complex128"]
+ORDERS = some([3, 8, 32, 128, 512])
+TYPES = some(["float32", "float64", "complex64", "complex128"])
 
 
 @functools.cache
@@ -84,7 +84,7 @@ class StackByLayout:
     """The same matrices in other layouts, into memory of the same layout."""
 
     param_names = ["m", "layout"]
-    params = [[2, 3, 4, 8, 16, 32], ["C", "columns first", "(M, M, n)", "(M, M, k, 4) of 5"]]
+    params = [some([2, 3, 4, 8, 16, 32]), ["C", "columns first", "(M, M, n)", "(M, M, k, 4) of 5"]]
 
     def setup(self, m, layout):
         if layout.startswith("(") and "axes" not in inspect.signature(stackinv.inv).parameters:
@@ -117,7 +117,7 @@ class OneMatrix:
     """A call with one small matrix in a loop: what it costs beside the arithmetic."""
 
     param_names = ["m"]
-    params = [[1, 2, 3, 4, 8, 16, 32, 64]]
+    params = [some([1, 2, 3, 4, 8, 16, 32, 64])]
     unit = "µs"
 
     def setup(self, m):

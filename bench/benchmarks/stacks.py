@@ -7,8 +7,14 @@ import numpy as np
 from . import THREADS
 
 WORKERS = [1, THREADS]
-# More than the caches hold; less shows only whether the benchmarks run.
-STACK_BYTES = int(os.environ.get("STACKINV_BENCH_BYTES", str(64 << 20)))
+# Set to show only whether the benchmarks run: else stacks are larger than the caches, and there are more of them.
+BRIEF = bool(os.environ.get("STACKINV_BENCH_BRIEF"))
+STACK_BYTES = (4 if BRIEF else 64) << 20
+
+
+def some(values: list) -> list:
+    """All, or the first and the last one."""
+    return values[:: len(values) - 1] if BRIEF else values
 
 
 def stack(m: int, dtype: str, assume_a: str = "gen", stack_bytes: int = STACK_BYTES) -> np.ndarray:
