@@ -19,7 +19,7 @@ PAIRS = {  # by the distribution that both need
     "torch": ("stackinv.torch", "torch.linalg"),
     "jax": ("stackinv.jax", "jax.numpy.linalg"),
 }
-# JAX's own gradients (0.10) of so many matrices and numbers come to an end in milliseconds; of twice as many not in minutes.
+# Of so many matrices and numbers JAX's own gradients (0.10) take milliseconds, of twice as many minutes without end.
 MOST_GRADIENTS = {"torch": (10**9, 10**9), "jax": (20_000, 1_300_000)}
 
 
