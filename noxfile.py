@@ -199,27 +199,6 @@ def instruction_set(session: nox.Session, without: str) -> None:
 
 
 @nox.session(python="3.11", default=False)
-def coverage(session: nox.Session) -> None:
-    """Count which lines of Python, Cython and C the tests run: two tables, and pages in build/coverage."""
-    build, pages = Path(session.create_tmp()).resolve(), Path("build", "coverage")
-    setup = ("b_coverage=true", "optimization=1", "cython_args=--line-directives")
-    options = (f"-Cbuild-dir={build}", *(f"-Csetup-args=-D{option}" for option in setup))
-    session.install(*options, ".[test]", "coverage>=7.10", "gcovr")
-    for counts in build.rglob("*.gcda"):
-        counts.unlink()
-    session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs, success_codes=[0, 1])
-    session.run("coverage", "combine", "--quiet")
-    session.run("coverage", "report")
-    session.run("coverage", "html", "--quiet", f"--directory={pages / 'python'}")
-    (pages / "c").mkdir(parents=True, exist_ok=True)
-    # Texts that are compiled for each type count once.
-    merged = ("--merge-mode-functions=separate", "--merge-lines", "--exclude-throw-branches")
-    wanted = ("--root=.", "--filter=src/stackinv/", f"--html-details={pages / 'c' / 'index.html'}", "--txt=-")
-    session.run("gcovr", *merged, *wanted, str(build))
-
-
-@nox.session(python="3.11", default=False)
 def oracles(session: nox.Session) -> None:
     """Run what compares with NumPy or LAPACK with each kernel of OpenBLAS and each instruction set."""
     session.install(".[test]")

@@ -5,6 +5,7 @@
 For each library that is installed: medians of several rounds, each contender in a process of its own in each of them.
 """
 
+import math
 import os
 import statistics
 import sys
@@ -14,28 +15,28 @@ from stackinv import _compare
 
 SCRIPT = Path(__file__).parent / "peers" / "tensors.py"
 ROUNDS = 3
+LONGEST = 60  # seconds
 SIZES = [(3, 10**6), (8, 10**5), (32, 10**4)]
 PAIRS = {  # by the distribution that both need
     "torch": ("stackinv.torch", "torch.linalg"),
     "jax": ("stackinv.jax", "jax.numpy.linalg"),
 }
-# Of so many matrices and numbers JAX's own gradients (0.10) take milliseconds, of twice as many minutes without end.
+# JAX's own gradients (0.10) of more matrices, or numbers, never end, and those of fewer not always.
 MOST_GRADIENTS = {"torch": (10**9, 10**9), "jax": (20_000, 1_300_000)}
 
 
 def milliseconds(
     modules: tuple[str, str], library: str, what: str, sizes: list[tuple[int, int]], workers: int
 ) -> list[list[float]]:
-    """Median time of a call, by module and size."""
+    """Median time of a call, by module and size, of the rounds that came to an end; NaN if none did."""
     contenders = {f"{module}-{what}": _compare.Contender(module, library, SCRIPT) for module in modules}
-    times = [_compare.compare(sizes, workers, 600, contenders=contenders).times for _ in range(ROUNDS)]
-    return [
-        [
-            statistics.median(float(of_round[name][i]) for of_round in times) * length / 1e3
-            for i, (_, length) in enumerate(sizes)
-        ]
-        for name in contenders
-    ]
+    rounds = [_compare.compare(sizes, workers, LONGEST, contenders=contenders).times for _ in range(ROUNDS)]
+    medians = []
+    for name in contenders:
+        by_size = zip(*(times[name] for times in rounds), strict=True)
+        known = [[time for time in times if isinstance(time, float)] for times in by_size]
+        medians.append([statistics.median(times or [math.nan]) for times in known])
+    return [[time * length / 1e3 for time, (_, length) in zip(times, sizes, strict=True)] for times in medians]
 
 
 def main() -> None:
