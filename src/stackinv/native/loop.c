@@ -77,8 +77,7 @@ static enum engine_name choose_engine(const struct stack *s, const struct build 
     if (s->structure == STACKINV_IS_DIAGONAL ||
         (s->structure == STACKINV_IS_UPPER_TRIANGULAR && !wants_all(s))) /* only its diagonal counts */
         return STACKINV_DIAGONALS;
-    if (s->structure >=
-        STACKINV_STRUCTURES) { /* products, which are for BLAS if their tiles leave the cache of a core */
+    if (s->structure >= STACKINV_STRUCTURES) { /* products: for BLAS if their tiles leave the cache of a core */
         const size_t tiles = build->kernels[s->type]->work_size[stackinv_structures[s->structure].method](s->m);
         return (double)tiles <= stackinv_tuning.second_cache ? STACKINV_LANES : STACKINV_LAPACK;
     }
