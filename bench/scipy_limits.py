@@ -56,8 +56,7 @@ def main() -> None:
                 _scipy.least.update(dict.fromkeys(limits, 0))
                 own, ours = both(lambda: scipy.linalg.solve(a, b) if columns else scipy.linalg.inv(a))
                 _scipy.least.update(limits)
-                fewest = max(m * limits["rows to solve"], m * m * limits["systems"])
-                left = a.size < (fewest if columns else m * limits["rows to invert"])
+                left = not (_scipy.is_worth_solving(a) if columns else _scipy.is_worth_inverting(a))
                 wrong = left != (own < ours) and not 1 / 1.2 < own / ours < 1.2
                 print(
                     f"{name:16s} {m:3d} {length:9d} {own:9.1f} {ours:9.1f} {own / ours:21.2f}    "

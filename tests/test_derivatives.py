@@ -43,7 +43,7 @@ def assert_close(actual, x, b, what):
 
 @pytest.mark.parametrize("what", ["derivative", "gradient"])
 @pytest.mark.parametrize("dtype", EXACT)
-@pytest.mark.parametrize("m", [*range(1, 15), 16, 17, 24, 31])
+@pytest.mark.parametrize("m", [*range(1, 15), 16, 17, 24, 25])
 def test_products_of_each_order(m, dtype, what, build):
     x, b = operands(m, dtype)
     assert_close(calculated(x, b, what), x, b, what)

@@ -58,13 +58,24 @@ def code_for(function: FunctionType) -> CodeType:
     return code.replace(co_names=tuple("_stackinv" if name == _MODULE else name for name in code.co_names))
 
 
+def is_worth_inverting(a: Array) -> bool:
+    """Whether there is so much of it that it takes SciPy longer."""
+    return bool(a.size >= a.shape[-1] * least["rows to invert"])
+
+
+def is_worth_solving(a: Array) -> bool:
+    """The same of systems."""
+    m = a.shape[-1]
+    return bool(m <= _MOST_SOLVED_M and a.size >= max(m * least["rows to solve"], m * m * least["systems"]))
+
+
 def _scipys() -> Any:
     return sys.modules[f"scipy.linalg.{_MODULE}"]
 
 
 # As SciPy's, by name and arguments.
 def _inv(a: Array, structure: int, overwrite_a: bool, lower: bool) -> _Calculated:
-    if structure in _STRUCTURES and a.size >= a.shape[-1] * least["rows to invert"]:
+    if structure in _STRUCTURES and is_worth_inverting(a):
         out = _writeable(a) if overwrite_a else None
         return inv(a, assume_a=_STRUCTURES[structure], lower=lower or structure == -1, out=out)
     its: _Calculated = _scipys()._inv(a, structure, overwrite_a, lower)
@@ -74,14 +85,7 @@ def _inv(a: Array, structure: int, overwrite_a: bool, lower: bool) -> _Calculate
 def _solve(
     a: Array, b: Array, structure: int, lower: bool, transposed: bool, overwrite_a: bool, overwrite_b: bool
 ) -> _Calculated:
-    m = a.shape[-1]
-    fewest = max(m * least["rows to solve"], m * m * least["systems"])
-    if (
-        a.size >= fewest
-        and m <= _MOST_SOLVED_M
-        and structure in _STRUCTURES
-        and not (transposed and a.dtype.kind == "c")
-    ):
+    if structure in _STRUCTURES and is_worth_solving(a) and not (transposed and a.dtype.kind == "c"):
         assume_a, matrices, left = _STRUCTURES[structure], a, lower
         if transposed:
             assume_a, matrices, left = _TRANSPOSED.get(assume_a or "", assume_a), a.mT, not lower

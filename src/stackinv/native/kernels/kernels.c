@@ -23,8 +23,10 @@
 
 const struct kernels KERNELS = {
     WIDTH,
-    {NAME(lu_work_size), NAME(lu_work_size), NAME(cholesky_work_size), NAME(triangle_work_size), NAME(derivative_work_size), NAME(derivative_work_size)},
-    {NAME(invert_lu), NAME(invert_lu), NAME(invert_cholesky), NAME(invert_triangle), NAME(invert_derivative), NAME(invert_gradient)},
+    {NAME(lu_work_size), NAME(lu_work_size), NAME(cholesky_work_size), NAME(triangle_work_size),
+     NAME(derivative_work_size), NAME(derivative_work_size)},
+    {NAME(invert_lu), NAME(invert_lu), NAME(invert_cholesky), NAME(invert_triangle), NAME(invert_derivative),
+     NAME(invert_gradient)},
     {
         {NAME(one_factor_size),
          NAME(rows_size),
