@@ -11,7 +11,7 @@
 #include <string.h>
 
 static double until;
-static ptrdiff_t calls, wrong, by_engine[STACKINV_LAPACK];
+static _Atomic(ptrdiff_t) calls, wrong, by_engine[STACKINV_LAPACK];
 
 static unsigned draw(uint64_t *state, unsigned below)
 {

@@ -10,15 +10,15 @@
 enum { CALLERS = 4, ITEMS = 300 };
 
 struct work {
-    ptrdiff_t next;
+    _Atomic(ptrdiff_t) next;
     int results[ITEMS];
-    int done;
+    _Atomic(int) done;
     team members;
 };
 
 static int calls = 1000;
-static ptrdiff_t by_helpers; /* items */
-static ptrdiff_t wrong;      /* calls */
+static _Atomic(ptrdiff_t) by_helpers; /* items */
+static _Atomic(ptrdiff_t) wrong;      /* calls */
 
 static void take_part(void *argument, int member)
 {

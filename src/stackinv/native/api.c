@@ -18,11 +18,11 @@ _Static_assert((int)STACKINV_GENERAL == STACKINV_IS_GENERAL && (int)STACKINV_SYM
                    (int)STACKINV_DIAGONAL == STACKINV_IS_DIAGONAL,
                "structures have the same numbers");
 
-static int default_threads = 1;
+static _Atomic(int) default_threads = 1;
 
 void stackinv_set_default_threads(int threads)
 {
-    __atomic_store_n(&default_threads, threads, __ATOMIC_RELAXED);
+    default_threads = threads;
 }
 
 static bool is_single_type(int type)
@@ -136,9 +136,15 @@ static inline bool is_simple(const struct one *o, const struct settings *now)
             (triangular && !o->logabsdet));
 }
 
+#if defined(__GNUC__) || defined(__clang__)
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#else
+#define ALWAYS_INLINE inline
+#endif
+
 /* A call takes tens of nanoseconds: all of this is compiled into each function, less what it does not ask for. What it passes on
    is copied, so that the rest stays in registers. */
-static inline __attribute__((always_inline)) int calculate_one(const struct one *o)
+static ALWAYS_INLINE int calculate_one(const struct one *o)
 {
     const struct settings now = stackinv_settings();
     const struct kernels *kernels = now.build->kernels[calculation(o->type)];
@@ -185,8 +191,8 @@ static inline __attribute__((always_inline)) int calculate_one(const struct one 
     return info;
 }
 
-static inline __attribute__((always_inline)) int invert_one(int type, int structure, int m, const void *a,
-                                                            ptrdiff_t lda, void *x, ptrdiff_t ldx, double *rcond)
+static ALWAYS_INLINE int invert_one(int type, int structure, int m, const void *a, ptrdiff_t lda, void *x,
+                                    ptrdiff_t ldx, double *rcond)
 {
     const int wrong = check_one(structure, m, lda < ldx ? lda : ldx);
     if (wrong)
@@ -206,9 +212,8 @@ static inline __attribute__((always_inline)) int invert_one(int type, int struct
     return calculate_one(&one);
 }
 
-static inline __attribute__((always_inline)) int solve_one(int type, int structure, int m, int k, const void *a,
-                                                           ptrdiff_t lda, const void *b, ptrdiff_t ldb, void *x,
-                                                           ptrdiff_t ldx)
+static ALWAYS_INLINE int solve_one(int type, int structure, int m, int k, const void *a, ptrdiff_t lda, const void *b,
+                                   ptrdiff_t ldb, void *x, ptrdiff_t ldx)
 {
     const int wrong = check_one(structure, m, lda);
     if (wrong)
@@ -230,8 +235,8 @@ static inline __attribute__((always_inline)) int solve_one(int type, int structu
     return calculate_one(&one);
 }
 
-static inline __attribute__((always_inline)) int slogdet_one(int type, int structure, int m, const void *a,
-                                                             ptrdiff_t lda, double *sign, double *logabsdet)
+static ALWAYS_INLINE int slogdet_one(int type, int structure, int m, const void *a, ptrdiff_t lda, double *sign,
+                                     double *logabsdet)
 {
     const int wrong = check_one(structure, m, lda);
     if (wrong)
@@ -396,7 +401,7 @@ static void fill(const struct stack *s)
 
 static int count_threads(const stackinv_stack *p, struct choice choice)
 {
-    const int all = __atomic_load_n(&default_threads, __ATOMIC_RELAXED);
+    const int all = default_threads;
     const int asked = p->threads == STACKINV_ALL_THREADS ? all : p->threads;
     return choice.shared && asked > 1 ? asked : 1;
 }

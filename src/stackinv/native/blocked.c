@@ -26,10 +26,10 @@ struct job {
     const struct stack *stack;
     ptrdiff_t number; /* of the matrix in the stack */
     struct place place;
-    int counts[PHASES];   /* tasks of each phase, */
-    int finished[PHASES]; /* and how many are finished */
+    int counts[PHASES];            /* tasks of each phase, */
+    _Atomic(int) finished[PHASES]; /* and how many are finished */
     int tasks;
-    int info; /* LAPACK's; the work is at its end if it is not 0 */
+    _Atomic(int) info; /* LAPACK's; the work is at its end if it is not 0 */
 };
 
 struct blocked_slot {
@@ -171,7 +171,8 @@ static void start_job(struct job *job, const struct call *call, const struct sta
         job->counts[FIRST_SWEEP] = job->counts[RESULT] = 0;
     job->counts[SECOND_SWEEP] = job->steps->sweeps[1] ? job->counts[FIRST_SWEEP] : 0;
     job->counts[SOLUTIONS] = wants_solution(s) ? job->steps->count_solutions(s->m, s->columns, threads) : 0;
-    job->tasks = job->info = 0;
+    job->tasks = 0;
+    job->info = 0;
     for (int phase = 0; phase < PHASES; phase++) {
         job->finished[phase] = 0;
         job->tasks += job->counts[phase];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "caches.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #if defined(_WIN32)
@@ -10,6 +11,9 @@
 #endif
 #ifdef __APPLE__
 #include <sys/sysctl.h>
+#endif
+#if defined(__x86_64__)
+#include "processor.h"
 #endif
 
 static const ptrdiff_t usual[] = {32 << 10, 512 << 10, 8 << 20};
@@ -79,8 +83,8 @@ static ptrdiff_t ask_system(int level)
 
 ptrdiff_t cache_bytes(int level)
 {
-    static ptrdiff_t known[3]; /* threads that ask at once find the same */
-    ptrdiff_t size = __atomic_load_n(&known[level - 1], __ATOMIC_RELAXED);
+    static _Atomic(ptrdiff_t) known[3]; /* threads that ask at once find the same */
+    ptrdiff_t size = known[level - 1];
     if (!size) {
 #if defined(_SC_LEVEL1_DCACHE_SIZE)
         static const int names[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE};
@@ -90,16 +94,15 @@ ptrdiff_t cache_bytes(int level)
             size = ask_system(level);
         if (size <= 0)
             size = usual[level - 1];
-        __atomic_store_n(&known[level - 1], size, __ATOMIC_RELAXED);
+        known[level - 1] = size;
     }
     return size;
 }
 
 bool storing_past_caches_pays(void)
 {
-#if defined(__x86_64__) && defined(__GNUC__)
-    __builtin_cpu_init();
-    return !__builtin_cpu_is("intel");
+#if defined(__x86_64__)
+    return !stackinv_is_intel();
 #else
     return true;
 #endif

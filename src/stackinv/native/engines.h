@@ -71,10 +71,10 @@ struct call {
     int left_off;           /* and how many these are */
     time_limit limit;       /* of this turn */
 
-    char apart[64];           /* from what all threads change */
-    ptrdiff_t next, finished; /* units that are taken, and that are done */
-    ptrdiff_t singular;
-    int claimed; /* slots that belong to a thread in this turn */
+    char apart[64];                    /* from what all threads change */
+    _Atomic(ptrdiff_t) next, finished; /* units that are taken, and that are done */
+    _Atomic(ptrdiff_t) singular;
+    _Atomic(int) claimed; /* slots that belong to a thread in this turn */
     team members;
 };
 

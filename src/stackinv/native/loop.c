@@ -13,33 +13,26 @@
 
 /* ---- Settings ---- */
 
-struct settings stackinv_now = {NULL, -1, TURN_SECONDS, LEAST_SHARED_SECONDS};
+struct atomic_settings stackinv_now = {NULL, -1, TURN_SECONDS, LEAST_SHARED_SECONDS};
 
 void stackinv_use_build(const struct build *build)
 {
-    __atomic_store_n(&stackinv_now.build, build, __ATOMIC_RELAXED);
+    atomic_store_explicit(&stackinv_now.build, build, memory_order_relaxed);
 }
 
 void stackinv_use_engine(int engine)
 {
-    __atomic_store_n(&stackinv_now.engine, engine, __ATOMIC_RELAXED);
-}
-
-static double exchange(double *setting, double value)
-{
-    double before;
-    __atomic_exchange(setting, &value, &before, __ATOMIC_RELAXED);
-    return before;
+    atomic_store_explicit(&stackinv_now.engine, engine, memory_order_relaxed);
 }
 
 double stackinv_override_turn(double seconds)
 {
-    return exchange(&stackinv_now.turn_seconds, seconds);
+    return atomic_exchange_explicit(&stackinv_now.turn_seconds, seconds, memory_order_relaxed);
 }
 
 double stackinv_override_sharing(double least_seconds)
 {
-    return exchange(&stackinv_now.least_shared_seconds, least_seconds);
+    return atomic_exchange_explicit(&stackinv_now.least_shared_seconds, least_seconds, memory_order_relaxed);
 }
 
 static const struct engine *const engines[] = {
@@ -121,7 +114,19 @@ static ptrdiff_t count_together(const struct stack *s, struct choice choice, int
 /* ---- Memory ---- */
 
 /* That of the last call. */
-static struct call *spare;
+static _Atomic(struct call *) spare;
+
+static struct call *take_spare(void)
+{
+    return atomic_exchange_explicit(&spare, NULL, memory_order_acquire);
+}
+
+/* Whether there was none meanwhile, so that it is. */
+static bool keep_spare(struct call *call)
+{
+    struct call *none = NULL;
+    return atomic_compare_exchange_strong_explicit(&spare, &none, call, memory_order_release, memory_order_relaxed);
+}
 
 void stackinv_use_large_pages(void *memory, size_t size)
 {
@@ -138,10 +143,10 @@ void stackinv_use_large_pages(void *memory, size_t size)
 /* So many bytes, or a few more, of which `size` tells, or NULL. */
 static struct call *take_memory(size_t size)
 {
-    struct call *call = __atomic_exchange_n(&spare, NULL, __ATOMIC_ACQUIRE), *none = NULL;
+    struct call *call = take_spare();
     if (call && call->size >= size)
         return call;
-    if (call && !__atomic_compare_exchange_n(&spare, &none, call, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+    if (call && !keep_spare(call))
         free(call);
     call = malloc(size);
     if (call) {
@@ -155,14 +160,14 @@ static struct call *take_memory(size_t size)
 static void give_memory(struct call *call)
 {
     if (call->size <= MOST_SPARE_BYTES) {
-        struct call *other = __atomic_exchange_n(&spare, NULL, __ATOMIC_ACQUIRE), *none = NULL;
+        struct call *other = take_spare();
         if (other && other->size > call->size) {
             struct call *larger = other;
             other = call;
             call = larger;
         }
         free(other);
-        if (__atomic_compare_exchange_n(&spare, &none, call, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        if (keep_spare(call))
             return;
     }
     free(call);

@@ -13,6 +13,7 @@
 
 #include "kernels.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -91,22 +92,24 @@ void stackinv_add_axis(struct stack *, ptrdiff_t length, const ptrdiff_t strides
 /* The engines, in the order of the table in loop.c. LAPACK's is not here but in _lapack.pyx. */
 enum engine_name { STACKINV_LANES, STACKINV_BLOCKED, STACKINV_TOGETHER, STACKINV_DIAGONALS, STACKINV_LAPACK };
 
-/* What holds for calls that begin from now on. Tests and scripts in bench/ change it. Each is read and written whole, so that any
-   thread may do so at any time. */
+/* What holds for calls that begin from now on. Tests and scripts in bench/ change it, at any time and from any thread. */
 struct settings {
     const struct build *build;
     int engine; /* of matrices that are not diagonal, or -1 for the best */
     double turn_seconds;
     double least_shared_seconds; /* below this much work one thread does it */
 };
-extern struct settings stackinv_now;
+extern struct atomic_settings {
+    _Atomic(const struct build *) build;
+    _Atomic(int) engine;
+    _Atomic(double) turn_seconds, least_shared_seconds;
+} stackinv_now;
 static inline struct settings stackinv_settings(void)
 {
-    struct settings now = {__atomic_load_n(&stackinv_now.build, __ATOMIC_RELAXED),
-                           __atomic_load_n(&stackinv_now.engine, __ATOMIC_RELAXED)};
-    __atomic_load(&stackinv_now.turn_seconds, &now.turn_seconds, __ATOMIC_RELAXED);
-    __atomic_load(&stackinv_now.least_shared_seconds, &now.least_shared_seconds, __ATOMIC_RELAXED);
-    return now;
+    return (struct settings){atomic_load_explicit(&stackinv_now.build, memory_order_relaxed),
+                             atomic_load_explicit(&stackinv_now.engine, memory_order_relaxed),
+                             atomic_load_explicit(&stackinv_now.turn_seconds, memory_order_relaxed),
+                             atomic_load_explicit(&stackinv_now.least_shared_seconds, memory_order_relaxed)};
 }
 void stackinv_use_build(const struct build *);
 void stackinv_use_engine(int engine);

@@ -62,6 +62,12 @@ static inline void give_way(void)
     SwitchToThread();
 }
 
+/* A moment of waiting for another thread. */
+static inline void relax(void)
+{
+    YieldProcessor();
+}
+
 /* Seconds since some moment. */
 static inline double read_clock(void)
 {
@@ -143,6 +149,16 @@ static inline void wait_for(condition *c, mutex *m)
 static inline void give_way(void)
 {
     sched_yield();
+}
+
+/* A moment of waiting for another thread. */
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
 }
 
 /* Seconds since some moment. */

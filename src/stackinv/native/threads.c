@@ -19,7 +19,7 @@ bool time_is_up(void *limit)
     return true;
 }
 
-bool wait_until(const int *what, int value, time_limit *limit)
+bool wait_until(const _Atomic(int) *what, int value, time_limit *limit)
 {
     int spins = 0;
     while (look(what) < value) {
@@ -48,16 +48,16 @@ const char stackinv_threads[] = "stackinv";
 
 static mutex pool_lock = MUTEX_START; /* for all that follows, and the counts of a team */
 static condition pool_called = CONDITION_START;
-static team *pool_open; /* teams that want helpers */
+static _Atomic(team *) pool_open; /* teams that want helpers */
 static helper *pool_helpers;
 static int pool_size; /* how many there are: as many as one caller may want, however many callers there are */
 
 static void pool_leave(team *t)
 {
-    team **place = &pool_open;
+    _Atomic(team *) *place = &pool_open;
     while (*place != t)
         place = &(*place)->next;
-    __atomic_store_n(place, t->next, __ATOMIC_RELAXED);
+    *place = t->next;
 }
 
 static thread_result THREAD help(void *argument)
@@ -74,7 +74,7 @@ static thread_result THREAD help(void *argument)
     for (;;) {
         if (!pool_open) { /* the next call often comes at once */
             unlock(&pool_lock);
-            for (int spins = 0; spins < 1000 && !__atomic_load_n(&pool_open, __ATOMIC_RELAXED); spins++)
+            for (int spins = 0; spins < 1000 && !atomic_load_explicit(&pool_open, memory_order_relaxed); spins++)
                 relax();
             lock(&pool_lock);
         }
@@ -86,7 +86,7 @@ static thread_result THREAD help(void *argument)
         self->at_work = 1;
         t->active++;
         member = t->started + 1;
-        __atomic_store_n(&t->started, member, __ATOMIC_RELEASE);
+        announce(&t->started, member);
         unlock(&pool_lock);
         fesetenv(&t->environment);
 #ifdef __linux__
@@ -98,8 +98,7 @@ static thread_result THREAD help(void *argument)
         t->work(t->argument, member);
         lock(&pool_lock);
         self->at_work = 0;
-        __atomic_store_n(&t->active, t->active - 1, __ATOMIC_RELEASE);
-        if (t->active == 0)
+        if (--t->active == 0)
             wake_one(&t->done);
     }
     return 0;
@@ -146,13 +145,15 @@ static bool pool_grow(void)
 
 int pool_allowed_cpus(void)
 {
+    int count = 0;
 #ifdef _WIN32
     DWORD_PTR allowed, all;
     /* In a machine with more than 64 the masks are empty, or of one group of them. */
     if (GetActiveProcessorGroupCount() == 1 && GetProcessAffinityMask(GetCurrentProcess(), &allowed, &all))
-        return __builtin_popcountll(allowed);
+        for (; allowed; allowed &= allowed - 1)
+            count++;
 #endif
-    return 0;
+    return count;
 }
 
 void team_run(team *t, int size, void (*work)(void *argument, int member), void *argument)
@@ -175,7 +176,7 @@ void team_run(team *t, int size, void (*work)(void *argument, int member), void 
     while (pool_size < size - 1 && pool_grow())
         ;
     t->next = pool_open;
-    __atomic_store_n(&pool_open, t, __ATOMIC_RELAXED);
+    pool_open = t;
     for (int k = 1; k < size; k++)
         wake_one(&pool_called);
     unlock(&pool_lock);
@@ -186,7 +187,7 @@ void team_run(team *t, int size, void (*work)(void *argument, int member), void 
     if (t->wanted)
         pool_leave(t);
     unlock(&pool_lock);
-    for (spins = 0; spins < 1000 && __atomic_load_n(&t->active, __ATOMIC_ACQUIRE); spins++)
+    for (spins = 0; spins < 1000 && look(&t->active); spins++)
         relax();
     lock(&pool_lock); /* whoever was last has let go of the team once it has let go of this */
     while (t->active)
@@ -202,7 +203,7 @@ void team_make_room(team *t)
 {
 #ifdef __linux__
     cpu_set_t others = t->allowed;
-    if (t->moved || __atomic_load_n(&t->started, __ATOMIC_ACQUIRE) >= t->size - 1)
+    if (t->moved || look(&t->started) >= t->size - 1)
         return;
     if (read_clock() - t->opened < 100e-6)
         return;

@@ -264,10 +264,8 @@ INLINE void NAME(multiply_tile)(E sum[TILE_STRIPS][TILE_COLUMNS], const E *a, pt
     const REAL *y = (const REAL *)strip + (unsigned)k % WIDTH;
     const E *stop = at + smaller(end - k, WIDTH - (unsigned)k % WIDTH); /* the end of the strip */
     while (at < last) {
-#if defined(__GNUC__)
         for (int line = 0; line < (int)(TILE_COLUMNS * sizeof(E)); line += 64)
-            __builtin_prefetch((const char *)(strip + ld) + line);
-#endif
+            PREFETCH((const char *)(strip + ld) + line, 0, 3);
         do
             NAME(add_column)(sum, at, y++, lda, strips);
         while (++at != stop);

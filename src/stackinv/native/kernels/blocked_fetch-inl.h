@@ -69,14 +69,10 @@ INLINE void NAME(fetch_lines)(NAME(lines) * lines, int products, const bool for_
     while (count > 0) {
         const int rest = lines->lines - lines->line, run = count < rest ? count : rest;
         for (int n = 0; n < run; n++, lines->at += 64) {
-#if defined(__GNUC__)
             if (for_writing)
-                __builtin_prefetch(lines->at, 1);
+                PREFETCH(lines->at, 1, 3);
             else
-                __builtin_prefetch(lines->at, 0, 2);
-#else
-            (void)for_writing;
-#endif
+                PREFETCH(lines->at, 0, 2);
         }
         count -= run;
         lines->line += run;

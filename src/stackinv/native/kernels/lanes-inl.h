@@ -37,37 +37,29 @@ INLINE void NAME(add_products)(E sum[SMALL][SMALL], const int rows, const int co
 INLINE void NAME(fetch_lanes)(const char *const *at, ptrdiff_t ahead, ptrdiff_t first, ptrdiff_t last,
                               const bool for_writing)
 {
-#if defined(__GNUC__)
     for (ptrdiff_t byte = ahead + first; byte < ahead + last; byte += 64)
         UNROLLED (l, 0, WIDTH)
             if (for_writing)
-                __builtin_prefetch(at[l] + byte, 1);
+                PREFETCH(at[l] + byte, 1, 3);
             else
-                __builtin_prefetch(at[l] + byte, 0, 3);
-#else
-    (void)at, (void)ahead, (void)first, (void)last, (void)for_writing;
-#endif
+                PREFETCH(at[l] + byte, 0, 3);
 }
 
 /* The share of a tile in what comes next of streams, of numbers first to last - 1. */
 INLINE void NAME(fetch_streams)(const struct streams *s, int m, int first, int last, const bool for_writing)
 {
-#if defined(__GNUC__)
     const int line = 64;
     int n = first + (int)((unsigned)(s->tile - first % s->tiles + s->tiles) % s->tiles), i = n / m, j = n % m;
     for (; n < last; n += s->tiles) {
         const char *at = s->at + i * s->row + j * s->column;
         for (int byte = 0; byte < s->bytes; byte += line)
             if (for_writing)
-                __builtin_prefetch(at + byte, 1);
+                PREFETCH(at + byte, 1, 3);
             else
-                __builtin_prefetch(at + byte, 0, 2);
+                PREFETCH(at + byte, 0, 2);
         for (j += s->tiles; j >= m; j -= m)
             i++;
     }
-#else
-    (void)s, (void)m, (void)first, (void)last, (void)for_writing;
-#endif
 }
 
 /* Fetch the next `lines` cache lines of each result, for writing, and of each of the next tile's matrices. Spread over

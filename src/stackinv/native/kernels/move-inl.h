@@ -104,12 +104,11 @@ INLINE bool NAME(lie_across)(char *const *at, ptrdiff_t size)
 /* An element of such matrices. The one of the next tile is side by side with it. */
 INLINE void NAME(move_across)(E *x, char *at, const bool out, const bool other)
 {
-#if defined(__GNUC__)
+    const char *next = at + WIDTH * (other ? sizeof(OTHER) : sizeof(REAL));
     if (out)
-        __builtin_prefetch(at + WIDTH * (other ? sizeof(OTHER) : sizeof(REAL)), 1);
+        PREFETCH(next, 1, 3);
     else
-        __builtin_prefetch(at + WIDTH * (other ? sizeof(OTHER) : sizeof(REAL)), 0, 3);
-#endif
+        PREFETCH(next, 0, 3);
     if (out)
         TYPED(store)(at, x->re, other);
     else

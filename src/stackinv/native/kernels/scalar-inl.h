@@ -8,8 +8,8 @@
 #define APART true
 #endif
 
-#if defined(__GNUC__) && defined(__FMA__)
+#if (defined(__GNUC__) || defined(__clang__)) && defined(__FMA__)
 #define ROUNDED(x) __asm__("" : "+v"(x))
-#elif defined(__GNUC__) && defined(__aarch64__)
+#elif (defined(__GNUC__) || defined(__clang__)) && defined(__aarch64__)
 #define ROUNDED(x) __asm__("" : "+w"(x))
 #endif
