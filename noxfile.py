@@ -67,6 +67,27 @@ def parallel(session: nox.Session) -> None:
     session.run("pytest", "--parallel-threads=8", *tests)
 
 
+@nox.session(python="3.11", default=False)
+def coverage(session: nox.Session) -> None:
+    """Count which lines of Python, Cython and C the tests run: a table of each, and pages in build/coverage."""
+    build, pages = Path(session.create_tmp()).resolve(), Path("build", "coverage")
+    setup = ("b_coverage=true", "optimization=1", "instruction_sets=auto", "cython_args=--line-directives")
+    options = (f"-Cbuild-dir={build}", *(f"-Csetup-args=-D{option}" for option in setup))
+    session.install(*options, ".[test]", "coverage>=7.10", "gcovr")
+    for counts in build.rglob("*.gcda"):
+        counts.unlink()
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "-n", "auto", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "html", "--quiet", f"--directory={pages / 'python'}")
+    (pages / "c").mkdir(parents=True, exist_ok=True)
+    # Texts that are compiled for each type and each instruction set count once.
+    merged = ("--merge-mode-functions=separate", "--merge-lines", "--exclude-throw-branches")
+    html = f"--html-details={pages / 'c' / 'index.html'}"
+    session.run("gcovr", *merged, "--root=.", "--filter=src/stackinv/", html, "--txt=-", str(build))
+    session.run("coverage", "report")
+
+
 @nox.session(default=False)
 def recipe(session: nox.Session) -> None:
     """Look whether the conda recipe can be rendered for each platform."""
