@@ -118,7 +118,7 @@ static ptrdiff_t invert(const struct given *g, char *a, char *inverse, int *info
     stackinv_add_axis(&s, g->n, strides);
     if (info)
         memset(info, 0, g->n * sizeof *info);
-    struct call *call = stackinv_begin(&s, stackinv_choose(&s, true), g->threads);
+    struct call *call = stackinv_begin(&s, stackinv_choose(&s, false), g->threads);
     if (!call)
         abort();
     if (!call->engine->begin) /* which has begun to work in it */
