@@ -76,7 +76,7 @@ static bool call_once(uint64_t *state)
     struct stack s;
     stackinv_describe(&s, type, structure, m, layout, layout, at);
     stackinv_add_axis(&s, n, strides);
-    const struct choice choice = stackinv_choose(&s, true);
+    const struct choice choice = stackinv_choose(&s, false);
     ptrdiff_t singular = -1;
     if (draw(state, 8) == 0)
         singular = stackinv_invert_few(&s);
