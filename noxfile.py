@@ -83,7 +83,7 @@ def coverage(session: nox.Session) -> None:
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "html", "--quiet", f"--directory={pages / 'python'}")
     session.run("coverage", "report")
-    # Texts that are compiled for each type and each instruction set count once. Threads that count at once make few counts wrong.
+    # Texts that are compiled several times count once. Threads that count at once make few counts wrong.
     merged = ("--merge-mode-functions=separate", "--merge-lines")
     counted = ("--gcov-ignore-parse-errors=negative_hits.warn_once_per_file", "--gcov-suspicious-hits-threshold=0")
     found = (f"--gcov-object-directory={build}", "--gcov-ignore-errors=source_not_found", "--filter=src/stackinv/")
