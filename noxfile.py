@@ -70,7 +70,7 @@ def parallel(session: nox.Session) -> None:
 @nox.session(python="3.11", default=False)
 def coverage(session: nox.Session) -> None:
     """Count which lines of Python, Cython and C the tests run: two tables, and pages in build/coverage."""
-    build, pages = Path(session.create_tmp()).resolve(), Path("build", "coverage")
+    build, pages = Path(session.create_tmp(), "build").resolve(), Path("build", "coverage")
     setup = ("b_coverage=true", "optimization=1", "instruction_sets=auto")
     options = (f"-Cbuild-dir={build}", *(f"-Csetup-args=-D{option}" for option in setup))
     # What builds it stays, so that gcovr finds the headers, and the next build goes on with this one.
