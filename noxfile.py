@@ -41,6 +41,8 @@ def unstable(session: nox.Session, version: str) -> None:
         session.run("debootstrap", *options, "sid", str(folder), "http://deb.debian.org/debian", external=True)
         source.mkdir()
     session.run("sh", "-c", f"git archive HEAD | tar -x -C {source}", external=True)
+    trusted = "etc/ssl/certs/ca-certificates.crt"  # of this machine: a mirror of PyPI may have a certificate of its own
+    session.run("cp", f"/{trusted}", str(folder / trusted), external=True)
     commands = (
         f"cd /source && python{version} -m venv /venv && /venv/bin/pip install '.[test-small]'",
         # what there are wheels of; tests that want others say so
