@@ -71,13 +71,13 @@ def parallel(session: nox.Session) -> None:
 
 @nox.session(python="3.11", default=False)
 def coverage(session: nox.Session) -> None:
-    """Count which lines of Python, Cython and C the tests run: two tables, and pages in build/coverage."""
+    """Count which lines of Python, Cython and C the tests run: three tables, and pages in build/coverage."""
     build, pages = Path(session.create_tmp(), "build").resolve(), Path("build", "coverage")
     setup = ("b_coverage=true", "optimization=1", "instruction_sets=auto")
     options = (f"-Cbuild-dir={build}", *(f"-Csetup-args=-D{option}" for option in setup))
     # What builds it stays, so that gcovr finds the headers, and the next build goes on with this one.
     session.install(*nox.project.load_toml("pyproject.toml")["build-system"]["requires"], "ninja")
-    session.install("--no-build-isolation", *options, ".[test]", "coverage>=7.10", "gcovr")
+    session.install("--no-build-isolation", *options, ".[test]", "coverage>=7.10", "gcovr", "jax")
     for counts in build.rglob("*.gcda"):
         counts.unlink()
     session.run("coverage", "erase")
@@ -87,13 +87,19 @@ def coverage(session: nox.Session) -> None:
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "html", "--quiet", f"--directory={pages / 'python'}")
     session.run("coverage", "report")
-    # Texts that are compiled several times count once. Threads that count at once make few counts wrong.
-    merged = ("--merge-mode-functions=separate", "--merge-lines")
+    # Cython has paths from the package on, and functions that gcovr takes for the compiler's. Texts that are compiled
+    # several times count once. Threads that count at once make few counts wrong.
+    if not (build / "stackinv").exists():
+        (build / "stackinv").symlink_to(Path("src", "stackinv").resolve())
+    found = ("--root=.", f"--gcov-object-directory={build}", "--gcov-ignore-errors=source_not_found")
     counted = ("--gcov-ignore-parse-errors=negative_hits.warn_once_per_file", "--gcov-suspicious-hits-threshold=0")
-    found = (f"--gcov-object-directory={build}", "--gcov-ignore-errors=source_not_found", "--filter=src/stackinv/")
-    (pages / "c").mkdir(parents=True, exist_ok=True)
-    tables = ("--txt=-", f"--html-details={pages / 'c' / 'index.html'}")
-    session.run("gcovr", "--root=.", *merged, *counted, *found, *tables, str(build))
+    for language, which in {
+        "cython": ("--include-internal-functions", r"--filter=.*/stackinv/\w+\.pyx$"),
+        "c": ("--merge-lines", "--filter=src/stackinv/native/"),
+    }.items():
+        (pages / language).mkdir(parents=True, exist_ok=True)
+        tables = ("--txt=-", f"--html-details={pages / language / 'index.html'}")
+        session.run("gcovr", *found, *counted, "--merge-mode-functions=separate", *which, *tables, str(build))
 
 
 @nox.session(default=False)
