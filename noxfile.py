@@ -65,9 +65,8 @@ def _wanted() -> list[str]:
 def parallel(session: nox.Session) -> None:
     """Run each test of values in eight threads at once."""
     session.install(".[test-small]", "pytest-run-parallel")
-    session.run("pytest", "--parallel-threads=8", "tests/test_parity.py", "tests/test_engines.py", *session.posargs)
-    # Eight callers of OpenBLAS's potri at once wait for each other for long, and its last bits vary.
-    session.run("pytest", "--parallel-threads=8", "tests/test_structures.py", "-k", "not lapack", *session.posargs)
+    tests = session.posargs or [f"tests/test_{name}.py" for name in ("parity", "engines", "structures")]
+    session.run("pytest", "--parallel-threads=8", *tests)
 
 
 @nox.session(python="3.11", default=False)

@@ -503,7 +503,8 @@ def calculate(cnp.ndarray a not None, outputs, calculation, structure, workers, 
         threads = min(_workers.resolve(None) if workers is None else workers, _workers.available_cpus())
     if threads > 1 and _blas.serves_one_thread():
         threads = 1
-    pinned = threads > 1 or s.m >= LEAST_BLAS_THREADS_M
+    # Those for structures have several threads at any order, and other bits where their number changes meanwhile.
+    pinned = threads > 1 or s.m >= LEAST_BLAS_THREADS_M or s.structure != STACKINV_IS_GENERAL
     token = object()
     try:
         if pinned and threads > 1 and blas_threads_pay(n, s.m, threads):
