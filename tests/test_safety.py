@@ -111,6 +111,22 @@ def test_blas_is_limited_while_the_stack_is_shared_out(blas_threads, lapack_engi
     assert blas_threads() == before
 
 
+@pytest.mark.parametrize("structure", ["pos", "sym", "her", "upper triangular", "lower triangular"])
+def test_blas_is_limited_for_structures_of_any_order(blas_threads, lapack_engine, structure):
+    from stackinv import _blas
+
+    own = {lib.filepath for lib in _blas.libraries()}
+    before = blas_threads()
+    seen = []
+
+    def look(done, total):
+        seen.extend(count for path, count in blas_threads().items() if path in own)
+
+    stackinv.inv(structured((3, 5, 5), structure), assume_a=structure, workers=1, callback=look)
+    assert set(seen) == {1}
+    assert blas_threads() == before
+
+
 def test_blas_is_limited_in_any_thread_and_restored_whoever_leaves_last(blas_threads, lapack_engine):
     from stackinv import _blas
 
