@@ -215,6 +215,6 @@ def blas_threads():
 
     import stackinv
 
-    stackinv.inv(np.eye(300)[None])
+    stackinv.inv(np.eye(300), engine="lapack")  # which loads SciPy's BLAS
     controller = ThreadpoolController()
     return lambda: {lib.filepath: lib.get_num_threads() for lib in controller.select(user_api="blas").lib_controllers}
